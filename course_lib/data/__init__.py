@@ -1,0 +1,1 @@
+"""Frozen real data sets that several chapters share; nothing is downloaded."""
