@@ -1,0 +1,23 @@
+"""What the reader practises with: known answers, the workspace, and the commands that serve it.
+
+Names are loaded on first use (PEP 562), so that importing this package stays cheap.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "known": "course_lib.practice.known",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds `name` and hand back the object of the same name."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the lazy names beside the ordinary ones."""
+    return sorted({*globals(), *_HOME})
