@@ -3,12 +3,23 @@
 Names are loaded on first use (PEP 562), so that importing this package stays cheap.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 _HOME = {
     "known": "course_lib.practice.known",
 }
+
+
+class _LazyPackage(ModuleType):
+    """Keeps `practice.known` the function, although importing known.py would bind that name to the module."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _HOME.get(name) == value.__name__:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
 
 
 def __getattr__(name: str) -> Any:
@@ -21,3 +32,6 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the lazy names beside the ordinary ones."""
     return sorted({*globals(), *_HOME})
+
+
+sys.modules[__name__].__class__ = _LazyPackage
