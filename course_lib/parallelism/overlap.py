@@ -1,0 +1,83 @@
+"""When does the backward pass hide the gradient all-reduce? The rule, and the two figures it needs from a machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from course_lib.models.gpt import GPT
+
+
+def communication_over_backward(
+    world_size: int, bytes_per_element: float, tokens_per_rank: float, flops_per_s: float, bytes_per_s: float
+) -> float:
+    """Time of the all-reduce over time of the backward pass; at most 1 means that it can be hidden.
+
+    t_comm = 2(n-1)/n · b · N / bw and t_backward = 4 · N · tokens / peak, so the parameter count N cancels:
+    b · (n-1)/n · peak / (2 · tokens · bw). The 4N counts two matrix products per weight and token (Kaplan et al.,
+    2020); attention's own products and the embedding table are left out.
+
+    Args:
+        world_size: ranks n in the ring.
+        bytes_per_element: b, bytes of one gradient element on the wire (4 for float32).
+        tokens_per_rank: tokens in one rank's batch.
+        flops_per_s: what one rank achieves in its backward pass, in FLOP/s.
+        bytes_per_s: what one rank sends while all of them do, in B/s (the bus bandwidth of nccl-tests).
+    """
+    if min(world_size, bytes_per_element, tokens_per_rank, flops_per_s, bytes_per_s) <= 0:
+        raise ValueError("Every argument of the overlap rule must be positive.")
+    share = (world_size - 1) / world_size
+    return bytes_per_element * share * flops_per_s / (2 * tokens_per_rank * bytes_per_s)
+
+
+def hiding_batch(world_size: int, bytes_per_element: float, flops_per_s: float, bytes_per_s: float) -> float:
+    """Tokens per rank from which the backward pass is as long as the all-reduce (the rule solved for ratio 1)."""
+    return communication_over_backward(world_size, bytes_per_element, 1.0, flops_per_s, bytes_per_s)
+
+
+def all_reduce_seconds(rank: int, numel: int, repeats: int = 5) -> float:
+    """Median seconds of one float32 all-reduce of ``numel`` elements; call it on every rank of a gang."""
+    import torch
+    import torch.distributed as dist
+
+    from course_lib import lab
+
+    tensor = torch.ones(numel, device=lab.device())
+    seconds = []
+    for _ in range(repeats + 1):
+        dist.barrier()
+        lab.synchronize()
+        start = time.perf_counter()
+        dist.all_reduce(tensor)
+        lab.synchronize()
+        seconds.append(time.perf_counter() - start)
+        tensor.fill_(1.0)
+    return sorted(seconds[1:])[repeats // 2]
+
+
+def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int = 5) -> float:
+    """Median seconds of the backward pass of ``model`` on one batch of random tokens; runs on every rank at once.
+
+    Ranks that compute at the same time share caches and memory bandwidth, as they do in training, so this is the
+    figure to set beside an all-reduce; one rank alone would look faster.
+    """
+    import torch
+
+    from course_lib import lab
+
+    block_size = model.config.block_size
+    rows = max(1, tokens_per_rank // block_size)
+    generator = torch.Generator().manual_seed(rank)
+    tokens = torch.randint(model.config.vocab_size, (rows, block_size + 1), generator=generator).to(lab.device())
+    model = model.to(lab.device())
+    seconds = []
+    for _ in range(repeats + 1):
+        loss = model.loss(tokens[:, :-1], tokens[:, 1:])
+        lab.synchronize()
+        start = time.perf_counter()
+        loss.backward()
+        lab.synchronize()
+        seconds.append(time.perf_counter() - start)
+        model.zero_grad()
+    return sorted(seconds[1:])[repeats // 2]
