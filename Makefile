@@ -1,0 +1,50 @@
+# Two commands: `make lab` opens the course, `make test` proves it. Both set up .venv first, once.
+PYTHON ?= python3
+ARGS ?=
+NB ?=
+
+VENV := .venv/bin/python
+# `--asked` tells the set-up that a Python was named on purpose, so that an existing .venv of another one is rebuilt.
+ASKED := $(if $(filter file default,$(origin PYTHON)),,--asked)
+
+.PHONY: help setup lab test test-gpu bench outputs lint clean
+
+help:
+	@echo "make lab                       set up once, lay the notebooks out in work/ and open JupyterLab"
+	@echo "make lab ARGS=--no-browser     the same without opening a browser (also --port N, --work DIR)"
+	@echo "make test                      set up once, then lint, unit tests and every notebook"
+	@echo "make test-gpu                  the notebooks on a machine with GPUs, run without comparing outputs"
+	@echo "make bench                     measure the ratios that the course promises"
+	@echo "make outputs NB=06             run a chapter and store its outputs"
+	@echo "make lint                      check style"
+	@echo "make clean                     remove .venv and caches; your work/ stays"
+	@echo "PYTHON=python3.12 make lab     choose the Python"
+
+setup:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || [ -x $(VENV) ] || { \
+		echo "There is no $(PYTHON) on this machine: install Python 3.11 or newer, or name one with make lab PYTHON=/path/to/python3."; \
+		exit 1; }
+	@if command -v "$(PYTHON)" >/dev/null 2>&1; then "$(PYTHON)" tools/bootstrap.py $(ASKED); \
+	else $(VENV) tools/bootstrap.py; fi
+
+lab: setup
+	@$(VENV) -m course_lib lab $(ARGS)
+
+test: setup
+	@$(VENV) -m tests.run $(ARGS)
+
+test-gpu: setup
+	@$(VENV) -m tests.run --gpu $(ARGS)
+
+bench: setup
+	@$(VENV) -m tools.bench $(ARGS)
+
+outputs: setup
+	@$(VENV) -m tools.execute $(NB) $(ARGS)
+
+lint: setup
+	@$(VENV) -m ruff check .
+	@$(VENV) -m ruff format --check .
+
+clean:
+	rm -rf .venv build .pytest_cache .ruff_cache .mypy_cache *.egg-info
