@@ -57,13 +57,23 @@ class SetupError(Exception):
     """Set-up cannot go on; the text is one sentence with its remedy."""
 
 
-def too_old(version: Tuple[int, ...], which: Callable[[str], Optional[str]] = shutil.which) -> Optional[str]:
+def answers(name: str) -> bool:
+    """Tell whether a Python of this name runs; a version manager's shim may be on the path and still refuse."""
+    try:
+        return not subprocess.call([name, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError:
+        return False
+
+
+def too_old(version: Tuple[int, ...], runs: Callable[[str], bool] = answers) -> Optional[str]:
     """Say in one sentence that `version` is too old, naming a newer Python that is already here; None if it is not."""
     if tuple(version[:2]) >= OLDEST:
         return None
     names = ["python3.%d" % minor for minor in (13, 12, 11)]
     newer = [name for name in names if which(name)]
-    remedy = "run make lab PYTHON=%s." % newer[0] if newer else "install one and name it, as in make lab PYTHON=python3.12."
+    remedy = (
+        "run make lab PYTHON=%s." % newer[0] if newer else "install one and name it, as in make lab PYTHON=python3.12."
+    )
     return "This is Python %d.%d and the course needs 3.11 or newer: %s" % (version[0], version[1], remedy)
 
 
@@ -204,7 +214,7 @@ def stop(command: List[str], status: int, log_path: Path) -> None:
     raise SetupError("The set-up stopped with status %d: %s %s" % (status, errors[-1], where))
 
 
-def set_up(root: Path, asked: bool, out: IO[str], python: str = sys.executable) -> None:
+def set_up(root: Path, asked: bool, out: IO[str], python: Optional[str] = None) -> None:
     """Bring `root`/.venv to the state of the lock; raise SetupError with one sentence where that cannot be."""
     todo = plan(root, tuple(sys.version_info[:3]), asked)
     if todo == "nothing":
@@ -223,7 +233,8 @@ def set_up(root: Path, asked: bool, out: IO[str], python: str = sys.executable) 
     out.write("%s .venv with %d pinned packages, once; this takes a few minutes.\n" % (what, total))
     out.flush()
     begin = time.time()
-    install(root, todo == "create", python, out)
+    # The base Python: when this runs in .venv itself, sys.executable goes with the old .venv.
+    install(root, todo == "create", python or getattr(sys, "_base_executable", None) or sys.executable, out)
     size = sum(p.stat().st_size for p in (root / ".venv").rglob("*") if p.is_file() and not p.is_symlink())
     out.write("Set up in %.0f s, %.0f MB in .venv.\n" % (time.time() - begin, size / 1e6))
     out.flush()
