@@ -70,9 +70,9 @@ def too_old(version: Tuple[int, ...], runs: Callable[[str], bool] = answers) -> 
     if tuple(version[:2]) >= OLDEST:
         return None
     names = ["python3.%d" % minor for minor in (13, 12, 11)]
-    newer = [name for name in names if which(name)]
+    newer = next((name for name in names if runs(name)), None)
     remedy = (
-        "run make lab PYTHON=%s." % newer[0] if newer else "install one and name it, as in make lab PYTHON=python3.12."
+        "run make lab PYTHON=%s." % newer if newer else "install one and name it, as in make lab PYTHON=python3.12."
     )
     return "This is Python %d.%d and the course needs 3.11 or newer: %s" % (version[0], version[1], remedy)
 
