@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from course_lib.lab.device import Machine, autocast, device, machine, seed_all, synchronize
-    from course_lib.lab.figures import Picture, figure
+    from course_lib.lab.figures import Picture, figure, label_lines
     from course_lib.lab.gang import Gang, GangError, GangResult
     from course_lib.lab.measure import (
         Timing,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _NAMES_BY_MODULE = {
     "device": ("Machine", "autocast", "device", "machine", "seed_all", "synchronize"),
-    "figures": ("Picture", "figure"),
+    "figures": ("Picture", "figure", "label_lines"),
     "gang": ("Gang", "GangError", "GangResult"),
     "measure": (
         "Timing",
@@ -65,6 +65,7 @@ __all__ = [
     "count_sends",
     "device",
     "figure",
+    "label_lines",
     "machine",
     "matmul_flops_per_s",
     "peak_memory",
