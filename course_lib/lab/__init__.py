@@ -1,7 +1,7 @@
 """What a cell needs to run, measure and draw: ranks, devices, spans, counters, figures, widgets.
 
-`from course_lib import lab` loads none of torch, matplotlib or ipywidgets: each name is imported from its module when it
-is first used (PEP 562).
+`from course_lib import lab` loads none of torch, matplotlib or ipywidgets: each name is imported from its module when
+it is first used (PEP 562).
 """
 
 import sys
