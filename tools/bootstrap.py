@@ -43,8 +43,8 @@ KNOWN_FAILURES = (
     ),
     (
         r"No matching distribution found for torch",
-        "there is no torch 2.13.0 for this machine and Python: take Python 3.11 to 3.13 on Linux or on a Mac with Apple "
-        "silicon (on Windows, inside WSL).",
+        "there is no torch 2.13.0 for this machine and Python: take Python 3.11 to 3.13 on Linux or on a Mac with "
+        "Apple silicon (on Windows, inside WSL).",
     ),
     (
         r"No matching distribution found for (\S+)",
@@ -130,8 +130,8 @@ def count_pins(lock: str) -> int:
 
 def status_of(line: str, done: int, total: int) -> Optional[str]:
     """Turn a line of pip's output into one of progress; None where it says nothing new."""
-    if line.startswith("Collecting "):
-        return "package %d of %d: %s" % (min(done + 1, total), total, line.split()[1].split(";")[0])
+    if line.startswith(("Collecting ", "Processing ")):
+        return "package %d of %d: %s" % (min(done + 1, total), total, line.split()[1].rsplit("/")[-1])
     if line.startswith("Installing collected packages"):
         return "unpacking"
     found = re.match(r"\s+Downloading (\S+).*\((.*)\)", line)
@@ -153,7 +153,7 @@ def run_logged(command: List[str], log: IO[str], total: int, out: IO[str]) -> in
             log.write(line)
             log.flush()
             said = status_of(line, done, total)
-            done += line.startswith("Collecting ")
+            done += line.startswith(("Collecting ", "Processing "))
             if said and live:
                 out.write("\r\033[K  %s" % said[:76])
                 out.flush()

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 _HOME = {
+    "doctor": "course_lib.practice.house",
     "known": "course_lib.practice.known",
 }
 

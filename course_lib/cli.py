@@ -1,0 +1,83 @@
+"""The command line: `course doctor | lab | run | status`. Heavy modules are imported by the command that needs them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import course_lib
+from course_lib.practice.place import CourseError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; a CourseError is printed as one sentence with status 1."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words[:1] == ["run"]:  # its arguments are torchrun's own: handed on as they are
+            return _run(words[1:])
+        args = _parser().parse_args(words)
+        return args.command(args)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="course", description=course_lib.__doc__.partition("\n")[0])
+    parser.add_argument("--version", action="version", version=course_lib.__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="say what this machine has and what is missing, each with its remedy")
+    doctor.set_defaults(command=_doctor)
+
+    lab = commands.add_parser("lab", help="lay the notebooks out in your workspace and open JupyterLab on them")
+    lab.add_argument("--no-browser", action="store_true", help="print the address and open no browser")
+    lab.add_argument("--port", type=int, metavar="N", help="the port to serve on (a free one from 8888 on)")
+    lab.set_defaults(command=_lab)
+
+    status = commands.add_parser("status", help="list the chapters and how your copies stand to them")
+    status.set_defaults(command=_status)
+    for each in (doctor, lab, status):
+        each.add_argument("--work", metavar="DIR", help="your workspace (work/ in the clone)")
+
+    commands.add_parser(
+        "run", help="run a training function or a saved job under torchrun: course run module:function name=value …"
+    )
+    return parser
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from course_lib.practice.house import doctor
+
+    found = doctor(args.work)
+    print(found)
+    return 1 if found.missing else 0
+
+
+def _lab(args: argparse.Namespace) -> int:
+    from course_lib.practice import place, serve, workspace
+
+    folder = place.workspace(args.work)
+    for line in workspace.lay_out(place.notebooks(), folder).lines():
+        print(line, flush=True)
+    return serve.serve(folder, args.port, browser=not args.no_browser)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from course_lib.practice.house import chapters
+    from course_lib.practice.place import workspace
+
+    folder = workspace(args.work)
+    rows = chapters(folder)
+    wide = max((len(row.name) for row in rows), default=0)
+    print(f"{len(rows)} notebooks in this version of the course; your copies are in {folder}.")
+    for row in rows:
+        print(f"  {row.name:<{wide}}  {row.state:<18}  {row.title}")
+    return 0
+
+
+def _run(words: list[str]) -> int:
+    from course_lib.lab.gang import launch
+
+    return launch.main(words)

@@ -1,0 +1,38 @@
+"""Where the course's own files are: its notebooks, its lock and the reader's workspace."""
+
+import os
+from pathlib import Path
+
+import course_lib
+
+START_PAGE = "00_start_here.ipynb"
+
+
+class CourseError(Exception):
+    """Something the reader can put right; the text is one sentence with its remedy."""
+
+
+def root() -> Path:
+    """Return the checkout that this package runs from; raise CourseError where there is none."""
+    folder = Path(course_lib.__file__).resolve().parent.parent
+    if not (folder / "notebooks").is_dir():
+        raise CourseError(
+            "The notebooks are not beside the installed package: clone the course and run make lab, "
+            "or pip install -e . and course lab, inside the clone."
+        )
+    return folder
+
+
+def notebooks() -> Path:
+    """Return the folder of the course's own notebooks, outputs included."""
+    return root() / "notebooks"
+
+
+def lock() -> Path:
+    """Return the file with every pinned requirement."""
+    return root() / "requirements.lock"
+
+
+def workspace(chosen: str | os.PathLike[str] | None = None) -> Path:
+    """Return the reader's workspace: `chosen` if given, else work/ in the checkout."""
+    return Path(chosen).expanduser().resolve() if chosen else root() / "work"
