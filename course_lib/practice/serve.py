@@ -1,4 +1,4 @@
-"""Serve the reader's workspace in JupyterLab: on loopback, with a token, apart from any other Jupyter of the reader's."""
+"""Serve the reader's workspace in JupyterLab: on loopback, with a token, apart from the reader's other Jupyter."""
 
 import errno
 import os
@@ -71,7 +71,7 @@ def arguments(workspace: Path, port: int, token: str, browser: bool) -> list[str
         f"--ServerApp.open_browser={browser}",
         # Ctrl-C ends the server and its kernels without a question; notebooks save themselves as they go.
         "--ServerApp.answer_yes=True",
-        "--ServerApp.log_level=WARN",
+        "--Application.log_level=WARN",
         f"--LabApp.default_url={start_url(workspace)}",
         f"--LabApp.app_settings_dir={LAB_SETTINGS}",
         # Nothing leaves this machine: no news, no look for updates, no extension index.
