@@ -1,0 +1,73 @@
+"""Training repeats, learns, and its measure in bits agrees with a direct sum."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from course_lib.data.text import Corpus
+from course_lib.lab.device import seed_all
+from course_lib.models.gpt import GPT, GPTConfig
+from course_lib.models.train_gpt import bits_per_char, fit, schedule
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return Corpus.load()
+
+
+def make(corpus):
+    seed_all(0)
+    return GPT(GPTConfig(corpus.vocab_size, block_size=16, num_layers=1, num_heads=1, d_model=16))
+
+
+def test_a_short_run_learns_and_repeats(corpus):
+    def train(seed):
+        model = make(corpus)
+        before = bits_per_char(model, corpus.held_out)
+        losses = fit(model, corpus, steps=60, batch_size=16, lr=1e-2, generator=torch.Generator().manual_seed(seed))
+        return before, losses, bits_per_char(model, corpus.held_out)
+
+    before, losses, after = train(1)
+    assert len(losses) == 60
+    assert before == pytest.approx(math.log2(corpus.vocab_size), rel=0.05)
+    assert after < before - 1
+    assert train(1)[1] == losses
+    assert train(2)[1] != losses
+
+
+def test_on_step_sees_every_loss(corpus):
+    seen = []
+    losses = fit(make(corpus), corpus, steps=5, on_step=lambda step, loss: seen.append((step, loss)))
+    assert [step for step, _ in seen] == [1, 2, 3, 4, 5]
+    assert [loss for _, loss in seen] == losses
+
+
+def test_a_time_ends_the_run(corpus):
+    assert len(fit(make(corpus), corpus, seconds=0.2)) >= 1
+
+
+@pytest.mark.parametrize("length", [{}, {"steps": 1, "seconds": 1.0}])
+def test_one_length_is_needed(corpus, length):
+    with pytest.raises(ValueError, match="one of the two"):
+        fit(make(corpus), corpus, **length)
+
+
+def test_the_schedule_warms_up_and_comes_down():
+    shares = [schedule(i / 100) for i in range(101)]
+    assert shares[0] < 0.1 and shares[5] == 1.0 and shares[100] == pytest.approx(0.1)
+    assert all(a <= b for a, b in itertools.pairwise(shares[:6]))
+    assert all(a >= b for a, b in itertools.pairwise(shares[5:]))
+
+
+def test_bits_per_char_is_the_mean_over_every_character(corpus):
+    model = make(corpus)
+    tokens = corpus.held_out[:39]  # two windows of 16 and a rest of 6
+    nats = [
+        model.loss(tokens[None, i : i + n], tokens[None, i + 1 : i + n + 1], "sum").item()
+        for i, n in ((0, 16), (16, 16), (32, 6))
+    ]
+    assert bits_per_char(model, tokens) == pytest.approx(sum(nats) / 38 / math.log(2), rel=1e-5)
+    with pytest.raises(ValueError, match="at least 2 tokens"):
+        bits_per_char(model, tokens[:1])
