@@ -1,0 +1,1 @@
+"""Benchmarks of the course, as ratios measured in one run: `make bench`."""
