@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import signal
 import socket
 import sys
 from importlib.util import find_spec
@@ -111,6 +112,8 @@ def serve(workspace: Path, port: int | None, browser: bool) -> int:
     server.io_loop.add_callback(
         _say_where, workspace, f"http://{LOOPBACK}:{number}{start_url(workspace)}?token={token}"
     )
+    # A closed terminal stops it as kill does, kernels included.
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     server.start()
     return 0
 
