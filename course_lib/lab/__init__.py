@@ -102,5 +102,8 @@ class _Lab(ModuleType):
             return
         super().__setattr__(name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.__name__,)  # a pickled function that uses `lab` finds it by name
+
 
 sys.modules[__name__].__class__ = _Lab

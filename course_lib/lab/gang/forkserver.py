@@ -1,0 +1,86 @@
+"""Ranks forked from the standard library's fork server, which has torch imported once for all of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from course_lib.lab.gang.rank_process import RankSpec, rank_main
+
+# DistributedDataParallel imports torch._dynamo when it is first built (1 s): load it here, once.
+# The freeze comes last; nothing here may touch an accelerator or start a thread.
+PRELOAD = (
+    "torch",
+    "torch.distributed",
+    "torch.distributed.distributed_c10d",
+    "torch.nn.parallel.distributed",
+    "torch.optim",
+    "torch._dynamo",
+    "cloudpickle",
+    "course_lib.lab.gang.rank_process",
+    "course_lib.lab.gang.freeze",
+)
+_lock = threading.RLock()
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Hide the `__main__` module, so that a rank of a script does not import (and run) the script again."""
+    main = sys.modules["__main__"]
+    stand_in = types.ModuleType("__main__")
+    sys.modules["__main__"] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _server_environment() -> Iterator[None]:
+    """Set what the server must find when it starts: one thread for every library, and the way to this package.
+
+    Python 3.11 hands the server no `sys.path` (cpython#117378), hence PYTHONPATH. SIGINT is blocked, because Jupyter
+    interrupts the kernel's whole process group and the server ignores the signal only once its imports are done.
+    """
+    root = str(Path(__file__).resolve().parents[3])
+    wanted = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([root, *(p for p in sys.path if p)])}
+    before = {name: os.environ.get(name) for name in wanted}
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts, so it must start first
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def start_server() -> None:
+    """Start the fork server if it does not run yet; returns at once, the imports go on in the server."""
+    with _lock, _hidden_main(), _server_environment():
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOAD))
+        forkserver.ensure_running()
+
+
+def fork_rank(spec: RankSpec, control: Connection, output: Connection) -> ForkServerProcess:
+    """Fork one rank; `control` and `output` are the rank's ends of its socket and its output pipe."""
+    with _lock, _hidden_main():
+        context = multiprocessing.get_context("forkserver")
+        process = context.Process(target=rank_main, args=(spec, control, output), daemon=True)
+        process.start()
+    return process

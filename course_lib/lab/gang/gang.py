@@ -1,0 +1,302 @@
+"""`Gang`: run a function of the notebook on real ranks, and get back what each returned."""
+
+from __future__ import annotations
+
+import linecache
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from course_lib.lab.gang import forkserver, payload
+from course_lib.lab.gang.errors import GangError
+from course_lib.lab.gang.output import Output
+from course_lib.lab.gang.rank_process import RankSpec
+from course_lib.lab.gang.supervisor import RankHandle, Supervisor
+from course_lib.lab.spans import Timeline
+
+MAX_RANKS = 8
+
+
+class GangResult(list[Any]):
+    """What the ranks returned, by rank, and what was seen of the run.
+
+    `timeline` holds the spans of all ranks, `seconds` is the time from the common start of the function until the last
+    rank returned, `start_seconds` the time it took to bring the ranks up, `output` the text each rank printed,
+    `peak_memory` each rank's memory in bytes (PSS: shared pages are divided among the processes that share them).
+    """
+
+    def __init__(self, results: list[Any]) -> None:
+        super().__init__(results)
+        self.timeline = Timeline()
+        self.seconds = 0.0
+        self.start_seconds = 0.0
+        self.output: dict[int, str] = {}
+        self.peak_memory: dict[int, int] = {}
+
+
+class Gang:
+    """A number of ranks that run a function together: `Gang(4).run(train, steps=200)`.
+
+    Each `run` forks fresh processes, one per rank, joined in a default process group: gloo on the CPU, nccl with one
+    GPU per rank where there are enough GPUs. `timeout` ends a run in which no rank makes progress for so many seconds;
+    `straggler` is how long a rank may wait inside torch.distributed for one that has returned; `threads` is each
+    rank's number of compute threads.
+
+    Raises ValueError or TypeError for arguments that make no gang.
+    """
+
+    def __init__(
+        self,
+        world_size: int,
+        *,
+        timeout: float = 30.0,
+        backend: str = "auto",
+        threads: int = 1,
+        straggler: float = 3.0,
+    ) -> None:
+        _check_whole(
+            "world_size", world_size, MAX_RANKS, "use one machine's worth, or `course run` for several machines"
+        )
+        _check_whole("threads", threads, os.cpu_count() or 1, "use no more threads than this machine has cores")
+        _check_seconds("timeout", timeout)
+        _check_seconds("straggler", straggler)
+        if backend not in ("auto", "gloo", "nccl"):
+            raise ValueError(f"backend is 'auto', 'gloo' or 'nccl', not {backend!r}.")
+        if "COURSE_DEVICE" in os.environ and "RANK" in os.environ:
+            raise RuntimeError("A rank cannot start a gang of its own: make the Gang in the notebook.")
+        forkserver.start_server()  # its imports go on while this process does other things
+        self.world_size = world_size
+        self.timeout = float(timeout)
+        self.straggler = float(straggler)
+        self.threads = threads
+        self.backend, self._devices, where = _choose_backend(world_size, backend)
+        self._busy = threading.Lock()
+        self._warned = False
+        ranks = f"{world_size} rank{'s' if world_size > 1 else ''}"
+        each = " each" if world_size > 1 else ""
+        print(f"Gang of {ranks}: {where}, {threads} thread{'s' if threads > 1 else ''}{each}.")
+
+    def __repr__(self) -> str:
+        return f"Gang(world_size={self.world_size}, backend={self.backend!r}, timeout={self.timeout:g})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A function that mentions its gang takes the gang's settings along, not its lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_busy"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._busy = threading.Lock()
+
+    def run(self, fn: Callable[..., Any], *args: Any, limit: float | None = None, **kwargs: Any) -> GangResult:
+        """Call `fn(rank, *args, **kwargs)` on every rank and return the results by rank.
+
+        The default process group is initialised in each. `limit` caps the seconds that the function may take in all.
+        Raises GangError, once, for any fault; then no process is left and the next run works.
+        """
+        _check_callable(fn)
+        if limit is not None:
+            _check_seconds("limit", limit)
+        if not self._busy.acquire(blocking=False):
+            raise RuntimeError(
+                "This gang already runs a function, started from another thread: wait for it, or make a second Gang."
+            )
+        folder = Path(tempfile.mkdtemp(prefix="gang-"))
+        try:
+            with _catch_interrupts() as interrupts:
+                return self._run(fn, args, kwargs, limit, folder, interrupts)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            self._busy.release()
+
+    def save(self, fn: Callable[..., Any], path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        """Write `fn` and its arguments to a file that `course run` hands to torchrun, on one machine or on several.
+
+        Raises GangError if they cannot travel.
+        """
+        _check_callable(fn)
+        _write(Path(path), fn, args, kwargs, {"sources": _notebook_sources()})
+        print(f"Saved {payload.name_of(fn)} to {Path(path).name}: run it with `course run {Path(path).name}`.")
+
+    def _run(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        limit: float | None,
+        folder: Path,
+        interrupts: _Interrupts,
+    ) -> GangResult:
+        began = time.perf_counter()
+        _write(folder / "payload.pkl", fn, args, kwargs)
+        kernel = {"environ": dict(os.environ), "sys_path": list(sys.path), "sources": _notebook_sources()}
+        payload.dump(kernel, folder / "kernel.pkl")
+        supervisor = Supervisor(
+            folder,
+            timeout=self.timeout,
+            straggler=self.straggler,
+            limit=limit,
+            output=Output(self.world_size),
+            interrupted=interrupts.readable,
+        )
+        try:
+            for rank in range(self.world_size):
+                supervisor.add(self._fork(rank, folder))
+            interrupts.raise_at_once = False
+            supervisor.watch()
+        except KeyboardInterrupt:
+            supervisor.stop()
+            raise GangError("the cell was interrupted; all ranks were stopped", cause="interrupt") from None
+        except GangError:
+            raise
+        except BaseException:
+            supervisor.stop()
+            raise
+        self._say_slow_start(supervisor.not_preloaded)
+        return self._collect(supervisor, folder, began)
+
+    def _fork(self, rank: int, folder: Path) -> RankHandle:
+        control, control_of_rank = multiprocessing.Pipe()
+        output, output_of_rank = multiprocessing.Pipe(duplex=False)
+        spec = RankSpec(
+            rank=rank,
+            world_size=self.world_size,
+            folder=str(folder),
+            backend=self.backend,
+            device=self._devices[rank],
+            threads=self.threads,
+            preload=forkserver.PRELOAD,
+        )
+        try:
+            process = forkserver.fork_rank(spec, control_of_rank, output_of_rank)
+        except BaseException:
+            control.close()
+            output.close()
+            raise
+        finally:
+            control_of_rank.close()
+            output_of_rank.close()
+        return RankHandle(rank, process, control, output)
+
+    def _say_slow_start(self, not_preloaded: list[str]) -> None:
+        if not_preloaded and not self._warned:
+            self._warned = True
+            print(f"The fork server could not load {', '.join(not_preloaded)}: each run starts slower than it could.")
+
+    def _collect(self, supervisor: Supervisor, folder: Path, began: float) -> GangResult:
+        out = GangResult([payload.load(folder / f"result_{rank}.pkl") for rank in range(self.world_size)])
+        handles = supervisor.ranks
+        out.timeline = Timeline([span for handle in handles for span in handle.spans])
+        out.seconds = max(handle.end for handle in handles)
+        out.start_seconds = supervisor.origin - began
+        out.output = {handle.rank: supervisor.output.text(handle.rank) for handle in handles}
+        out.peak_memory = {handle.rank: handle.peak_memory for handle in handles}
+        return out
+
+
+class _Interrupts:
+    """SIGINT during a run: an event for the supervisor, or a KeyboardInterrupt while the ranks are being forked."""
+
+    def __init__(self) -> None:
+        self.readable, self._writable = os.pipe()
+        self.raise_at_once = True
+        self.seen = 0
+
+    def handle(self, *_: object) -> None:
+        self.seen += 1
+        if self.raise_at_once or self.seen > 1:
+            raise KeyboardInterrupt
+        os.write(self._writable, b"!")
+
+    def close(self) -> None:
+        os.close(self.readable)
+        os.close(self._writable)
+
+
+@contextmanager
+def _catch_interrupts() -> Iterator[_Interrupts]:
+    """Take SIGINT for the time of a run, so that it never falls between two steps of the supervisor."""
+    interrupts = _Interrupts()
+    take = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None
+    before = signal.signal(signal.SIGINT, interrupts.handle) if take else None
+    try:
+        yield interrupts
+    finally:
+        if take:
+            signal.signal(signal.SIGINT, before)
+        interrupts.close()
+
+
+def _write(
+    path: Path,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    more: dict[str, Any] | None = None,
+) -> None:
+    """Pickle the call; a GangError says which variable is too big or cannot be pickled."""
+    job = (fn, args, kwargs) if more is None else {"call": (fn, args, kwargs), **more}
+    try:
+        payload.dump(job, path)
+    except payload.PayloadTooBig:
+        raise GangError(payload.say_too_big(fn, args, kwargs), cause="payload") from None
+    except Exception as error:
+        raise GangError(payload.say_unpicklable(fn, args, kwargs, error), cause="payload") from None
+
+
+def _notebook_sources() -> dict[str, Any]:
+    """Return linecache's entries for code that is in no file: the notebook's cells (they have no modification time)."""
+    return {name: entry for name, entry in linecache.cache.items() if len(entry) == 4 and entry[1] is None}
+
+
+def _choose_backend(world_size: int, wanted: str) -> tuple[str, list[str], str]:
+    """Return the backend, each rank's device, and the words for both."""
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.distributed.is_nccl_available() else 0
+    if wanted == "nccl" and gpus < world_size:
+        raise ValueError(
+            f"nccl needs one GPU per rank: {world_size} ranks, {gpus} GPU{'s' if gpus != 1 else ''} here. "
+            "Use backend='gloo', or fewer ranks."
+        )
+    if wanted != "gloo" and gpus >= world_size:
+        return (
+            "nccl",
+            [f"cuda:{rank}" for rank in range(world_size)],
+            f"nccl on {world_size} GPU{'s' * (world_size > 1)}",
+        )
+    few = f" ({gpus} GPU{'s' if gpus > 1 else ''} for {world_size} ranks)" if gpus and wanted == "auto" else ""
+    if world_size == 1 and wanted == "auto" and torch.accelerator.is_available():
+        device = torch.accelerator.current_accelerator()
+        if device is not None:
+            return "gloo", [device.type], f"gloo on {device.type}"
+    return "gloo", ["cpu"] * world_size, f"gloo on CPU{few}"
+
+
+def _check_whole(name: str, value: Any, most: int, remedy: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number from 1 to {most}, not {value!r}.")
+    if not 1 <= value <= most:
+        raise ValueError(f"{name} must be from 1 to {most}, not {value}: {remedy}.")
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} is a number of seconds, not {value!r}.")
+    if not value > 0:
+        raise ValueError(f"{name} is a number of seconds greater than 0, not {value!r}.")
+
+
+def _check_callable(fn: Any) -> None:
+    if not callable(fn):
+        raise TypeError(
+            f"The first argument is the function to run on each rank, not {fn!r}: write gang.run(train, steps=3)."
+        )

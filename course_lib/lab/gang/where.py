@@ -1,0 +1,144 @@
+"""Where a rank stands: the reader's frames of its main thread, and whether it waits for other ranks.
+
+Used in a rank: by its control thread while the main thread may be deep inside C++, and on an exception.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import sysconfig
+import time
+import traceback
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+_LAB = Path(__file__).resolve().parents[1]
+_COURSE = str(_LAB.parent) + os.sep
+_MACHINERY = (str(_LAB / "gang") + os.sep, str(_LAB / "spans.py"), str(_LAB / "traffic.py"))
+_LIBRARIES = tuple(
+    {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
+)
+_IDLE = 0.1  # share of a core below which a main thread inside torch is taken to wait
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the reader's code."""
+
+    filename: str
+    line: int
+    function: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where one rank stood when it was asked."""
+
+    state: str  # "starting", "running", "returned"
+    frames: tuple[Frame, ...] = ()  # the reader's, innermost last
+    call: str | None = None  # the torch.distributed function that it is in
+    waiting: bool = False  # in a collective, a receive or a wait
+    span: str | None = None
+    progress: int = 0  # collectives, sends, receives, spans and reports so far
+    calls: int = 0  # collectives, sends and receives since the function began
+    group_destroyed: bool = False
+
+
+def is_readers(filename: str) -> bool:
+    """Say whether a source file is the reader's: a cell, a script, the course's code; no library's, not the gang's."""
+    if filename.startswith("<"):
+        return filename.startswith(("<ipython", "<string", "<stdin"))
+    if filename.startswith(_COURSE):
+        return not filename.startswith(_MACHINERY)
+    return not (filename.startswith(_LIBRARIES) or "site-packages" in filename or "dist-packages" in filename)
+
+
+def frames_of_exception(error: BaseException) -> tuple[Frame, ...]:
+    """Return the reader's frames of an exception's traceback, innermost last."""
+    summary = traceback.extract_tb(error.__traceback__)
+    readers = [frame for frame in summary if is_readers(frame.filename)]
+    return tuple(Frame(f.filename, f.lineno or 0, f.name, (f.line or "").strip()) for f in readers)
+
+
+def _chain(frame: FrameType | None) -> list[FrameType]:
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames  # innermost first
+
+
+def _segment(frame: FrameType) -> str:
+    """Return the source of the expression that a frame is evaluating."""
+    code: CodeType = frame.f_code
+    position = next(islice(code.co_positions(), max(frame.f_lasti, 0) // 2, None), None)
+    if position is None:
+        return ""
+    line, end_line, column, end_column = position
+    if line is None or column is None or end_column is None:
+        return ""
+    source = linecache.getline(code.co_filename, line)
+    return source[column : end_column if end_line == line else None]
+
+
+class Observer:
+    """Looks at the main thread of a rank from its control thread."""
+
+    def __init__(self, main_thread: int) -> None:
+        self._main_thread = main_thread
+        self._clock = (time.perf_counter(), time.process_time())
+        self._torch = str(Path(sys.modules["torch"].__file__ or "").parent)
+
+    def look(self) -> tuple[tuple[Frame, ...], str | None, bool]:
+        """Return the reader's frames, the torch.distributed function entered, and whether the thread waits in it."""
+        before, self._clock = self._clock, (time.perf_counter(), time.process_time())
+        idle = self._clock[1] - before[1] < _IDLE * (self._clock[0] - before[0])
+        inner: list[FrameType] = []
+        chain = _chain(sys._current_frames().get(self._main_thread))
+        for frame in chain:
+            if is_readers(frame.f_code.co_filename):
+                break
+            inner.append(frame)
+        readers = [frame for frame in chain if is_readers(frame.f_code.co_filename)]
+        frames = tuple(self._describe(frame) for frame in reversed(readers))
+        inside = [frame for frame in inner if frame.f_code.co_filename.startswith(self._torch)]
+        distributed = [f for f in inside if f.f_code.co_filename.endswith(("distributed_c10d.py", "functional.py"))]
+        distributed = [f for f in distributed if "distributed" in f.f_code.co_filename]
+        call = distributed[-1].f_code.co_name if distributed else None
+        segment = _segment(readers[0]) if readers and not inner else ""
+        in_distributed = any(f"{self._torch}/distributed" in f.f_code.co_filename for f in inside)
+        if ".wait(" in segment:
+            call, in_distributed = "wait", True
+        waiting = in_distributed or (bool(inside) and idle)
+        return frames, call, waiting
+
+    @staticmethod
+    def _describe(frame: FrameType) -> Frame:
+        code, line = frame.f_code, frame.f_lineno or 0
+        return Frame(code.co_filename, line, code.co_name, linecache.getline(code.co_filename, line).strip())
+
+
+def calls_so_far() -> int:
+    """Return how many collectives, sends and receives this process has issued over all its groups."""
+    c10d: Any = sys.modules.get("torch.distributed.distributed_c10d")
+    if c10d is None:
+        return 0
+    total = 0
+    for group in list(c10d._world.pg_map):
+        try:
+            total += group._get_sequence_number_for_group()
+        except RuntimeError:
+            continue  # a backend that does not count
+    return total
+
+
+def group_alive() -> bool:
+    """Say whether this process's default process group exists."""
+    dist: Any = sys.modules.get("torch.distributed")
+    return bool(dist is not None and dist.is_initialized())

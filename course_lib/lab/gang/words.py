@@ -1,0 +1,133 @@
+"""What a GangError says: which rank, what it raised on which line, where the others stood. Plain text."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from course_lib.lab.gang.output import in_notebook, is_ordered
+from course_lib.lab.gang.where import Frame, Stand, is_readers
+
+_SHOWN_FRAMES = 6
+_HINTS = {
+    signal.SIGKILL: "the system kills so when memory runs out",
+    signal.SIGSEGV: "C code touched memory that is not its own",
+    signal.SIGABRT: "gloo aborts so when ranks pass tensors of different sizes to one collective",
+    signal.SIGTERM: "something asked it to end",
+}
+
+
+def place(filename: str, line: int) -> str:
+    """Name a line for the reader: a notebook's cell by its number, a file by its path from here."""
+    shell = in_notebook()
+    name = shell.compile.format_code_name(filename) if shell is not None else None
+    if name is not None:
+        return f"Cell, line {line}" if is_ordered() else f"{name[0]} {name[1]}, line {line}"
+    for marker in ("site-packages/", "dist-packages/"):
+        if marker in filename:
+            return f"{filename.split(marker, 1)[1]}, line {line}"
+    if filename.startswith("<") or "ipykernel_" in filename:
+        return f"Cell, line {line}"
+    relative = os.path.relpath(filename)
+    course = str(Path(__file__).resolve().parents[3])
+    if relative.startswith("..") and filename.startswith(course):
+        relative = os.path.relpath(filename, course)
+    return f"{relative if not relative.startswith('..') else Path(filename).name}, line {line}"
+
+
+def traceback_of(frames: tuple[Frame, ...]) -> list[str]:
+    """Return the lines of a short traceback, innermost frame last."""
+    lines = ["    ..."] if len(frames) > _SHOWN_FRAMES else []
+    for frame in frames[-_SHOWN_FRAMES:]:
+        lines.append(f"    {place(frame.filename, frame.line)}, in {frame.function}")
+        if frame.source:
+            lines.append(f"        {frame.source}")
+    return lines
+
+
+def stood(rank: int, stand: Stand | None) -> str:
+    """Say in one line where a rank stood."""
+    if stand is None:
+        return f"rank {rank} did not answer (it is stopped, or in C code that holds Python's lock)"
+    if stand.state == "returned":
+        return f"rank {rank} had returned after {_times(stand.calls)}"
+    if stand.state == "starting":
+        return f"rank {rank} was starting"
+    doing = f"waited in {stand.call}" if stand.call else "ran"
+    if stand.waiting and not stand.call:
+        doing = "waited for other ranks"
+    span = f", {stand.span}" if stand.span else ""
+    if not stand.frames:
+        return f"rank {rank} {doing}{span}"
+    frame = stand.frames[-1]
+    source = f": {frame.source}" if frame.source else ""
+    return f"rank {rank} {doing}{span}; {place(frame.filename, frame.line)}, in {frame.function}{source}"
+
+
+def _times(calls: int) -> str:
+    return f"{calls} collective{'' if calls == 1 else 's'} and sends"
+
+
+def others(stands: dict[int, Stand | None]) -> list[str]:
+    """Return the lines on where the given ranks stood."""
+    if not stands:
+        return []
+    return ["Where the other ranks stood:", *(f"    {stood(rank, stand)}" for rank, stand in sorted(stands.items()))]
+
+
+def raised(rank: int, failure: dict[str, Any]) -> list[str]:
+    """Say what a rank raised, with the reader's own lines."""
+    if failure["is_exit"]:
+        head = f"rank {rank} called sys.exit({failure['exit']!r}); a rank ends by returning from its function"
+    else:
+        message = f": {failure['message']}" if failure["message"] else ""
+        during = f" ({failure['during']})" if failure["during"] else ""
+        head = f"rank {rank} raised {failure['type']}{message}{during}"
+    lines = [head, *traceback_of(failure["frames"])]
+    return [*lines, f"    caused by {failure['from']}"] if failure["from"] else lines
+
+
+def died(rank: int, exitcode: int, frames: tuple[Frame, ...], last_lines: list[str]) -> tuple[str, list[str]]:
+    """Return the cause and the lines for a rank whose process ended by itself."""
+    if exitcode < 0:
+        try:
+            number = signal.Signals(-exitcode)
+            hint = f" ({_HINTS[number]})" if number in _HINTS else ""
+            head = f"rank {rank} was killed by {number.name}{hint}"
+        except ValueError:
+            head = f"rank {rank} was killed by signal {-exitcode}"
+        cause = "signal"
+    else:
+        head = f"rank {rank} left with exit code {exitcode} before its function returned (os._exit or exit() in C code)"
+        cause = "exit"
+    lines = [head, *traceback_of(frames)]
+    if last_lines:
+        lines += ["    it printed last:", *(f"        {line}" for line in last_lines)]
+    return cause, lines
+
+
+_CRASH_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
+
+
+def frames_of_crash(path: Path) -> tuple[Frame, ...]:
+    """Read the reader's frames from what faulthandler wrote when a process crashed or was asked; innermost last.
+
+    Threads come one after another; the main thread is the one that has frames of the reader's.
+    """
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return ()
+    for thread in re.split(r"\n(?=Thread |Current thread )", text):
+        found = [_CRASH_FRAME.match(line) for line in thread.splitlines()]
+        frames = [(m[1], int(m[2]), m[3]) for m in found if m and is_readers(m[1])]
+        if frames:
+            return tuple(
+                Frame(name, line, function, linecache.getline(name, line).strip())
+                for name, line, function in reversed(frames)
+            )
+    return ()
