@@ -1,0 +1,168 @@
+"""Known answers: what a measured quantity must be, read from one file by notebooks, tests and cards.
+
+known("ring_all_reduce_factor", n=4).value        # 1.5
+known("ring_all_reduce_bytes", n=4, K=1000).check(sent.bytes)
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+# What an expression of the bank may use; anything else is refused, so that data can never run code.
+_OPERATORS: dict[type, Callable] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+}
+_FUNCTIONS: dict[str, Callable] = {
+    "min": min,
+    "max": max,
+    "sqrt": math.sqrt,
+    "log2": math.log2,
+    "ceil": math.ceil,
+    "floor": math.floor,
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known answer at given arguments. value is in `unit`; tolerance is the row's: kind and bounds."""
+
+    key: str
+    k: int
+    quantity: str
+    value: float
+    unit: str
+    formula: str
+    arguments: dict[str, float]
+    tolerance: dict[str, Any]
+    source: str
+    flag: str
+    chapter: str
+
+    def __str__(self) -> str:
+        given = "".join(f", {name} = {value:,.10g}" for name, value in self.arguments.items())
+        return f"{self.quantity}: {self.formula}{given}: {self.value:,.6g} {self.unit} ({self.source})"
+
+    def check(self, measured: Any) -> Any:
+        """Return `measured` if it is within the tolerance; otherwise raise AssertionError with both numbers and why.
+
+        measured: a number, or a tensor or array of one element. A quoted value is not to be measured: ValueError.
+        """
+        kind = self.tolerance["kind"]
+        if kind == "quote":
+            raise ValueError(
+                f"{self.key} is quoted from {self.source}: it has no tolerance to check a measurement with."
+            )
+        number = float(measured.item() if hasattr(measured, "item") else measured)
+        low, high = self.bounds
+        if not low <= number <= high:
+            given = ", ".join(f"{name} = {value:,.10g}" for name, value in self.arguments.items())
+            wanted = f"{self.value:,.10g} {self.unit}"
+            if kind == "range":
+                wanted = f"between {low:,.6g} and {high:,.6g} {self.unit} ({wanted} in the source)"
+            elif kind != "exact":
+                wanted += f" ± {(high - low) / 2:,.3g}"
+            raise AssertionError(
+                f"{self.key}: measured {number:,.10g}, known {wanted}, by {self.formula}"
+                f"{' with ' + given if given else ''}. Source: {self.source}."
+            )
+        return measured
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest value that `check` accepts."""
+        kind, bound = self.tolerance["kind"], float(self.tolerance.get("bound", 0))
+        if kind == "range":
+            return float(self.tolerance.get("low", -math.inf)), float(self.tolerance.get("high", math.inf))
+        # "exact" leaves room for the rounding of one division in floating point, and for nothing else.
+        room = {"exact": 1e-12 * abs(self.value), "abs": bound, "rel": bound * abs(self.value)}[kind]
+        return self.value - room, self.value + room
+
+
+def known(key: str, **arguments: float) -> Known:
+    """The known answer `key`, evaluated at its arguments.
+
+    ValueError in one sentence for an unknown key (with the nearest ones) and for a missing, unexpected or impossible
+    argument.
+    """
+    rows = load()
+    if key not in rows:
+        near = difflib.get_close_matches(key, rows, n=3, cutoff=0.4) or [
+            k for k in rows if set(key.split("_")) & set(k.split("_"))
+        ]
+        raise ValueError(
+            f"There is no known answer {key!r}: " + (f"is it {' or '.join(near[:3])}?" if near else "see keys().")
+        )
+    row = rows[key]
+    wanted: dict[str, dict] = row.get("arguments", {})
+    if set(arguments) != set(wanted):
+        needs = ", ".join(f"{name} ({about['about']})" for name, about in wanted.items()) or "no argument"
+        raise ValueError(f"{key} needs {needs}; it got {', '.join(arguments) or 'none'}.")
+    for name, value in arguments.items():
+        _check_argument(key, name, value, wanted[name])
+    value = evaluate(row["expression"], arguments) if "expression" in row else row["value"]
+    fields = {
+        name: row[name] for name in ("k", "quantity", "unit", "formula", "tolerance", "source", "flag", "chapter")
+    }
+    return Known(key=key, value=value, arguments=dict(arguments), **fields)
+
+
+def keys() -> list[str]:
+    """The keys of all known answers, in the order of the file."""
+    return list(load())
+
+
+@lru_cache(maxsize=1)
+def load() -> dict[str, dict[str, Any]]:
+    """The rows of bank/known_answers.yaml by key. ValueError for a key that stands there twice."""
+    import yaml
+
+    text = (files("course_lib") / "bank" / "known_answers.yaml").read_text(encoding="utf-8")
+    rows: dict[str, dict[str, Any]] = {}
+    for row in yaml.safe_load(text):
+        if row["key"] in rows:
+            raise ValueError(f"known_answers.yaml has {row['key']!r} twice: rename one of the rows.")
+        rows[row["key"]] = row
+    return rows
+
+
+def _check_argument(key: str, name: str, value: Any, about: Mapping[str, Any]) -> None:
+    what = f"{key}: {name}={value!r}, the {about['about']},"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{what} must be a finite number.")
+    if about.get("whole") and value != int(value):
+        raise ValueError(f"{what} must be a whole number.")
+    if "least" in about and value < about["least"]:
+        raise ValueError(f"{what} must be at least {about['least']}.")
+
+
+def evaluate(expression: str, arguments: Mapping[str, float]) -> float:
+    """The value of an arithmetic expression over named numbers. ValueError for anything that is not arithmetic."""
+
+    def value(node: ast.AST) -> Any:
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return number
+            case ast.Name(id=name) if name in arguments:
+                return arguments[name]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](value(left), value(right))
+            case ast.UnaryOp(op=ast.USub() as op, operand=operand):
+                return _OPERATORS[type(op)](value(operand))
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:
+                return _FUNCTIONS[name](*map(value, args))
+        raise ValueError(f"The expression {expression!r} holds {ast.unparse(node)!r}, which is not plain arithmetic.")
+
+    return value(ast.parse(expression, mode="eval").body)
