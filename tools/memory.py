@@ -15,7 +15,8 @@ class MemorySampler:
 
     On Linux a process counts with its PSS (its own pages and its share of the shared ones), so that ranks forked from
     one server are not counted with the server's pages each; elsewhere with its RSS through psutil. A process that was
-    once seen in the tree stays in it when its parent dies.
+    once seen in the tree stays in it when its parent dies. On Linux one that turned away unseen belongs to it
+    by `tag`, a NAME=value of the environment that it inherited.
 
     Attributes:
         peak: Largest sum over the tree at one moment, in bytes.
@@ -23,11 +24,12 @@ class MemorySampler:
         measure: "PSS" or "RSS".
     """
 
-    def __init__(self, pid: int, period: float = 0.2) -> None:
+    def __init__(self, pid: int, tag: str = "", period: float = 0.2) -> None:
         self.peak = self.largest = self.samples = 0
         self.measure = "PSS" if (_PROC / "self" / "smaps_rollup").exists() else "RSS"
-        self._pid, self._period = pid, period
+        self._pid, self._period, self._tag = pid, period, tag.encode()
         self._seen: dict[int, str] = {}  # pid -> start time, as a pid can be given again
+        self._foreign: dict[int, str] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
 
@@ -48,6 +50,7 @@ class MemorySampler:
         deadline = time.monotonic() + patience
         while True:
             table = _processes() if self.measure == "PSS" else {}
+            self._find_tagged(table)
             left = [p for p, start in self._seen.items() if p in table and table[p][1] == start]
             if not left or time.monotonic() > deadline:
                 return [f"{p} {table[p][2]}" for p in left]
@@ -69,6 +72,7 @@ class MemorySampler:
         if self.measure == "RSS":
             return _tree_rss(self._pid)
         table = _processes()
+        self._find_tagged(table)
         children: dict[int, list[int]] = {}
         for pid, (parent, _, _) in table.items():
             children.setdefault(parent, []).append(pid)
@@ -81,6 +85,16 @@ class MemorySampler:
                 todo += children.get(pid, [])
         self._seen |= tree
         return [_pss(pid) for pid in tree]
+
+    def _find_tagged(self, table: dict[int, tuple[int, str, str]]) -> None:
+        """Note each process whose environment carries the tag; every process is looked at once."""
+        for pid, (_, start, _) in table.items():
+            if self._tag and start not in (self._seen.get(pid), self._foreign.get(pid)):
+                try:
+                    carries = self._tag in (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+                except OSError:  # it ended meanwhile, or belongs to somebody else
+                    carries = False
+                (self._seen if carries else self._foreign)[pid] = start
 
 
 def _processes() -> dict[int, tuple[int, str, str]]:
