@@ -7,6 +7,7 @@ written from its own memory (torch's own pickling copies it twice), and one shar
 from __future__ import annotations
 
 import ctypes
+import importlib
 import inspect
 import os
 import pickle
@@ -59,6 +60,10 @@ class _Pickler(cloudpickle.Pickler):
                     buffer = (ctypes.c_char * size).from_address(travelling.data_ptr())
                     buffer.owner = travelling  # the memory lives as long as the buffer
                 return _untyped_storage, (pickle.PickleBuffer(buffer), obj.device.type != "cpu")
+        if isinstance(obj, types.ModuleType) and sys.modules.get(obj.__name__) is obj:
+            # torch's config modules are of a class of their own; cloudpickle takes `torch.distributed.config` along
+            # with any function that mentions `dist` and an attribute called `config`, and cannot pickle it.
+            return importlib.import_module, (obj.__name__,)
         return super().reducer_override(obj)
 
 
