@@ -79,6 +79,8 @@ def arguments(workspace: Path, port: int, token: str, browser: bool) -> list[str
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        # Looking for language servers would start node and npm on machines that have them.
+        "--LanguageServerManager.autodetect=False",
         # Each kernel otherwise prints that it runs over TCP without encryption.
         "--KernelManager.transport_encryption=auto",
     ]
