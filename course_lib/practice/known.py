@@ -99,12 +99,10 @@ def known(key: str, **arguments: float) -> Known:
     """
     rows = load()
     if key not in rows:
-        near = difflib.get_close_matches(key, rows, n=3, cutoff=0.4) or [
-            k for k in rows if set(key.split("_")) & set(k.split("_"))
-        ]
-        raise ValueError(
-            f"There is no known answer {key!r}: " + (f"is it {' or '.join(near[:3])}?" if near else "see keys().")
-        )
+        sharing = [other for other in rows if set(key.split("_")) & set(other.split("_"))]
+        near = (difflib.get_close_matches(key, rows, n=3, cutoff=0.6) or sharing)[:3]
+        hint = f"is it {' or '.join(near)}?" if near else "course_lib/bank/known_answers.yaml lists them."
+        raise ValueError(f"There is no known answer {key!r}: {hint}")
     row = rows[key]
     wanted: dict[str, dict] = row.get("arguments", {})
     if set(arguments) != set(wanted):
