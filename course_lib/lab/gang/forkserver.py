@@ -53,7 +53,10 @@ def _server_environment() -> Iterator[None]:
     interrupts the kernel's whole process group and the server ignores the signal only once its imports are done.
     """
     root = str(Path(__file__).resolve().parents[3])
-    wanted = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([root, *(p for p in sys.path if p)])}
+    wanted = {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
     before = {name: os.environ.get(name) for name in wanted}
     resource_tracker.ensure_running()  # it unblocks SIGINT when it starts, so it must start first
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -81,6 +84,6 @@ def fork_rank(spec: RankSpec, control: Connection, output: Connection) -> ForkSe
     """Fork one rank; `control` and `output` are the rank's ends of its socket and its output pipe."""
     with _lock, _hidden_main():
         context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=rank_main, args=(spec, control, output), daemon=True)
+        process = context.Process(target=rank_main, args=(spec, control, output))
         process.start()
     return process

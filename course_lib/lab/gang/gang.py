@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course_lib.lab.gang import forkserver, payload
+from course_lib.lab.gang import forkserver, payload, settings, words
 from course_lib.lab.gang.errors import GangError
+from course_lib.lab.gang.handle import RankHandle
 from course_lib.lab.gang.output import Output
 from course_lib.lab.gang.rank_process import RankSpec
-from course_lib.lab.gang.supervisor import RankHandle, Supervisor
+from course_lib.lab.gang.supervisor import Supervisor
 from course_lib.lab.spans import Timeline
-
-MAX_RANKS = 8
 
 
 class GangResult(list[Any]):
@@ -63,14 +62,10 @@ class Gang:
         threads: int = 1,
         straggler: float = 3.0,
     ) -> None:
-        _check_whole(
-            "world_size", world_size, MAX_RANKS, "use one machine's worth, or `course run` for several machines"
-        )
-        _check_whole("threads", threads, os.cpu_count() or 1, "use no more threads than this machine has cores")
-        _check_seconds("timeout", timeout)
-        _check_seconds("straggler", straggler)
-        if backend not in ("auto", "gloo", "nccl"):
-            raise ValueError(f"backend is 'auto', 'gloo' or 'nccl', not {backend!r}.")
+        settings.check_world_size(world_size)
+        settings.check_threads(threads)
+        settings.check_seconds("timeout", timeout)
+        settings.check_seconds("straggler", straggler)
         if "COURSE_DEVICE" in os.environ and "RANK" in os.environ:
             raise RuntimeError("A rank cannot start a gang of its own: make the Gang in the notebook.")
         forkserver.start_server()  # its imports go on while this process does other things
@@ -78,12 +73,10 @@ class Gang:
         self.timeout = float(timeout)
         self.straggler = float(straggler)
         self.threads = threads
-        self.backend, self._devices, where = _choose_backend(world_size, backend)
+        self.backend, self._devices, where = settings.choose_backend(world_size, backend)
         self._busy = threading.Lock()
         self._warned = False
-        ranks = f"{world_size} rank{'s' if world_size > 1 else ''}"
-        each = " each" if world_size > 1 else ""
-        print(f"Gang of {ranks}: {where}, {threads} thread{'s' if threads > 1 else ''}{each}.")
+        print(settings.say(world_size, where, threads))
 
     def __repr__(self) -> str:
         return f"Gang(world_size={self.world_size}, backend={self.backend!r}, timeout={self.timeout:g})"
@@ -102,9 +95,9 @@ class Gang:
         The default process group is initialised in each. `limit` caps the seconds that the function may take in all.
         Raises GangError, once, for any fault; then no process is left and the next run works.
         """
-        _check_callable(fn)
+        settings.check_function(fn)
         if limit is not None:
-            _check_seconds("limit", limit)
+            settings.check_seconds("limit", limit)
         if not self._busy.acquire(blocking=False):
             raise RuntimeError(
                 "This gang already runs a function, started from another thread: wait for it, or make a second Gang."
@@ -122,7 +115,7 @@ class Gang:
 
         Raises GangError if they cannot travel.
         """
-        _check_callable(fn)
+        settings.check_function(fn)
         _write(Path(path), fn, args, kwargs, {"sources": _notebook_sources()})
         print(f"Saved {payload.name_of(fn)} to {Path(path).name}: run it with `course run {Path(path).name}`.")
 
@@ -154,7 +147,7 @@ class Gang:
             supervisor.watch()
         except KeyboardInterrupt:
             supervisor.stop()
-            raise GangError("the cell was interrupted; all ranks were stopped", cause="interrupt") from None
+            raise GangError(words.INTERRUPTED, cause="interrupt") from None
         except GangError:
             raise
         except BaseException:
@@ -192,9 +185,10 @@ class Gang:
             print(f"The fork server could not load {', '.join(not_preloaded)}: each run starts slower than it could.")
 
     def _collect(self, supervisor: Supervisor, folder: Path, began: float) -> GangResult:
-        out = GangResult([payload.load(folder / f"result_{rank}.pkl") for rank in range(self.world_size)])
         handles = supervisor.ranks
-        out.timeline = Timeline([span for handle in handles for span in handle.spans])
+        loaded = [payload.load(folder / f"result_{handle.rank}.pkl") for handle in handles]
+        out = GangResult([result for result, _ in loaded])
+        out.timeline = Timeline([span for _, spans in loaded for span in spans])
         out.seconds = max(handle.end for handle in handles)
         out.start_seconds = supervisor.origin - began
         out.output = {handle.rank: supervisor.output.text(handle.rank) for handle in handles}
@@ -255,48 +249,3 @@ def _write(
 def _notebook_sources() -> dict[str, Any]:
     """Return linecache's entries for code that is in no file: the notebook's cells (they have no modification time)."""
     return {name: entry for name, entry in linecache.cache.items() if len(entry) == 4 and entry[1] is None}
-
-
-def _choose_backend(world_size: int, wanted: str) -> tuple[str, list[str], str]:
-    """Return the backend, each rank's device, and the words for both."""
-    import torch
-
-    gpus = torch.cuda.device_count() if torch.distributed.is_nccl_available() else 0
-    if wanted == "nccl" and gpus < world_size:
-        raise ValueError(
-            f"nccl needs one GPU per rank: {world_size} ranks, {gpus} GPU{'s' if gpus != 1 else ''} here. "
-            "Use backend='gloo', or fewer ranks."
-        )
-    if wanted != "gloo" and gpus >= world_size:
-        return (
-            "nccl",
-            [f"cuda:{rank}" for rank in range(world_size)],
-            f"nccl on {world_size} GPU{'s' * (world_size > 1)}",
-        )
-    few = f" ({gpus} GPU{'s' if gpus > 1 else ''} for {world_size} ranks)" if gpus and wanted == "auto" else ""
-    if world_size == 1 and wanted == "auto" and torch.accelerator.is_available():
-        device = torch.accelerator.current_accelerator()
-        if device is not None:
-            return "gloo", [device.type], f"gloo on {device.type}"
-    return "gloo", ["cpu"] * world_size, f"gloo on CPU{few}"
-
-
-def _check_whole(name: str, value: Any, most: int, remedy: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number from 1 to {most}, not {value!r}.")
-    if not 1 <= value <= most:
-        raise ValueError(f"{name} must be from 1 to {most}, not {value}: {remedy}.")
-
-
-def _check_seconds(name: str, value: Any) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise TypeError(f"{name} is a number of seconds, not {value!r}.")
-    if not value > 0:
-        raise ValueError(f"{name} is a number of seconds greater than 0, not {value!r}.")
-
-
-def _check_callable(fn: Any) -> None:
-    if not callable(fn):
-        raise TypeError(
-            f"The first argument is the function to run on each rank, not {fn!r}: write gang.run(train, steps=3)."
-        )

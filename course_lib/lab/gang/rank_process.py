@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import inspect
 import linecache
 import os
 import shutil
@@ -24,6 +25,7 @@ from course_lib.lab import spans
 from course_lib.lab.gang import payload, where
 
 REPORT_EVERY = 0.1  # seconds between two reports of one rank that travel
+MESSAGE_LIMIT = 4000  # characters of an exception's text, or of one reported value
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class _Rank:
         folder = Path(self.spec.folder)
         try:
             fn, args, kwargs = payload.load(folder / "payload.pkl")
+            _adopt(fn)
         except BaseException as error:
             return self.send("error", _failure(error, "could not unpickle the function"))
         try:
@@ -118,12 +121,12 @@ class _Rank:
         end = time.perf_counter() - self.recorder.origin
         self.state = "returned"
         try:
-            payload.dump(result, folder / f"result_{self.spec.rank}.pkl")
+            payload.dump((result, self.recorder.spans), folder / f"result_{self.spec.rank}.pkl")
         except payload.PayloadTooBig:
             return self.send("unsent", f"more than {payload.LIMIT / 2**30:g} GiB", type(result).__name__)
         except Exception as error:
             return self.send("unsent", f"{type(error).__name__}: {error}", type(result).__name__)
-        self.send("done", end, self.recorder.spans, _peak_pss(), self.stand())
+        self.send("done", end, _peak_pss(), self.stand())
 
 
 def rank_main(spec: RankSpec, control: Connection, output: Connection) -> NoReturn:
@@ -174,6 +177,9 @@ def _set_up(spec: RankSpec) -> None:
     import torch
 
     torch.set_num_threads(spec.threads)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()  # the fork server's state would be the same in every rank and every run
 
 
 def _join(spec: RankSpec) -> None:
@@ -215,9 +221,16 @@ class _quiet:
             os.close(saved)
 
 
+def _adopt(fn: Any) -> None:
+    """Let ranks send each other objects of the notebook's classes, which pickle looks up by name in `__main__`."""
+    names = getattr(inspect.unwrap(fn), "__globals__", {})
+    if names.get("__name__") == "__main__":
+        vars(sys.modules["__main__"]).update({name: value for name, value in names.items() if name[:2] != "__"})
+
+
 def _failure(error: BaseException, during: str | None = None) -> dict[str, Any]:
     """Describe an exception so that it can travel whatever its type is."""
-    text = str(error)
+    text = str(error)[:MESSAGE_LIMIT]
     notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
     cause = error.__cause__
     return {
@@ -240,7 +253,7 @@ def _plain(value: Any) -> Any:
             return item()
         except (RuntimeError, ValueError):
             return str(value)
-    return value if isinstance(value, (int, float, str, bool)) else str(value)
+    return value if isinstance(value, (int, float, bool)) else str(value)[:MESSAGE_LIMIT]
 
 
 def _flush() -> None:

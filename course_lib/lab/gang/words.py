@@ -6,12 +6,14 @@ import linecache
 import os
 import re
 import signal
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from course_lib.lab.gang.output import in_notebook, is_ordered
 from course_lib.lab.gang.where import Frame, Stand, is_readers
 
+INTERRUPTED = "the cell was interrupted; all ranks were stopped"
 _SHOWN_FRAMES = 6
 _HINTS = {
     signal.SIGKILL: "the system kills so when memory runs out",
@@ -69,14 +71,57 @@ def stood(rank: int, stand: Stand | None) -> str:
 
 
 def _times(calls: int) -> str:
-    return f"{calls} collective{'' if calls == 1 else 's'} and sends"
+    return f"{calls} call{'' if calls == 1 else 's'} to torch.distributed"
 
 
-def others(stands: dict[int, Stand | None]) -> list[str]:
-    """Return the lines on where the given ranks stood."""
+def others(stands: dict[int, Stand | None], *, all_ranks: bool) -> list[str]:
+    """Return the lines on where the given ranks stood; `all_ranks` says that none is left out."""
     if not stands:
         return []
-    return ["Where the other ranks stood:", *(f"    {stood(rank, stand)}" for rank, stand in sorted(stands.items()))]
+    head = "Where the ranks stood:" if all_ranks else "Where the other ranks stood:"
+    return [head, *(f"    {stood(rank, stand)}" for rank, stand in sorted(stands.items()))]
+
+
+def mismatch(stands: dict[int, Stand | None]) -> tuple[int, list[str]]:
+    """Return the rank to blame and the lines for a collective that a returned rank skipped."""
+    returned = {rank: stand for rank, stand in stands.items() if stand is not None and stand.state == "returned"}
+    stuck = {rank: stand for rank, stand in stands.items() if stand is not None and stand.state != "returned"}
+    culprit = min(returned, key=lambda rank: returned[rank].calls)
+    call = next((stand.call for stand in stuck.values() if stand.call), "a collective")
+    still = f"{_and(stuck)} still wait{'s' if len(stuck) == 1 else ''} in {call}"
+    return culprit, [
+        f"collective mismatch: {_and(returned)} returned, while {still}",
+        "    Every rank must make the same collective calls, and each receive needs its send.",
+    ]
+
+
+def left_group(rank: int) -> list[str]:
+    """Return the lines for a rank that destroyed its process group while others used it."""
+    return [
+        f"collective mismatch: rank {rank} destroyed its process group while other ranks still used it",
+        "    Leave the group alone: it ends with the run.",
+    ]
+
+
+def no_progress(timeout: float, stands: dict[int, Stand | None]) -> list[str]:
+    """Return the lines for a run in which nothing moved."""
+    head = f"no progress for {timeout:g} s: no rank got further in a collective, send, span, report or print"
+    if all(stand is not None and stand.waiting for stand in stands.values()):
+        return [head, "    Every rank waits for another: a deadlock."]
+    return [head, "    A rank that computes for longer than this needs lab.report, or the gang a longer timeout."]
+
+
+def unsent(rank: int, reason: str, kind: str) -> list[str]:
+    """Return the lines for a result that cannot travel back to the notebook."""
+    return [
+        f"rank {rank} returned something that cannot travel back ({kind}): {reason}",
+        "    Return tensors, numbers, text or lists of them.",
+    ]
+
+
+def _and(ranks: Iterable[int]) -> str:
+    names = [f"rank {rank}" for rank in ranks]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def raised(rank: int, failure: dict[str, Any]) -> list[str]:
@@ -91,8 +136,11 @@ def raised(rank: int, failure: dict[str, Any]) -> list[str]:
     return [*lines, f"    caused by {failure['from']}"] if failure["from"] else lines
 
 
-def died(rank: int, exitcode: int, frames: tuple[Frame, ...], last_lines: list[str]) -> tuple[str, list[str]]:
+def died(
+    rank: int, exitcode: int, frames: tuple[Frame, ...], last_lines: list[str]
+) -> tuple[Literal["signal", "exit"], list[str]]:
     """Return the cause and the lines for a rank whose process ended by itself."""
+    cause: Literal["signal", "exit"] = "signal" if exitcode < 0 else "exit"
     if exitcode < 0:
         try:
             number = signal.Signals(-exitcode)
@@ -100,10 +148,8 @@ def died(rank: int, exitcode: int, frames: tuple[Frame, ...], last_lines: list[s
             head = f"rank {rank} was killed by {number.name}{hint}"
         except ValueError:
             head = f"rank {rank} was killed by signal {-exitcode}"
-        cause = "signal"
     else:
         head = f"rank {rank} left with exit code {exitcode} before its function returned (os._exit or exit() in C code)"
-        cause = "exit"
     lines = [head, *traceback_of(frames)]
     if last_lines:
         lines += ["    it printed last:", *(f"        {line}" for line in last_lines)]
