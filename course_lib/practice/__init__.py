@@ -10,7 +10,10 @@ from typing import Any
 
 _HOME = {
     "doctor": "course_lib.practice.house",
+    "drill": "course_lib.practice.questions",
     "known": "course_lib.practice.known",
+    "question": "course_lib.practice.questions",
+    "questions": "course_lib.practice.questions",
 }
 
 
