@@ -86,8 +86,9 @@ def _install() -> None:
     from torch._C._distributed_c10d import ProcessGroup
 
     for name in ("send", *_COLLECTIVES):
-        if hasattr(ProcessGroup, name):
-            _originals[name] = getattr(ProcessGroup, name)
+        # The class' own entry, not what getattr returns: that one no longer binds `self` when it is put back.
+        if name in vars(ProcessGroup):
+            _originals[name] = vars(ProcessGroup)[name]
             setattr(ProcessGroup, name, _count_send() if name == "send" else _count_call(name))
 
 
