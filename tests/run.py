@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     out = (args.junit or root / "build" / "test").resolve()
     out.mkdir(parents=True, exist_ok=True)
     chosen = {name for name in ("lint", "unit", "notebooks") if getattr(args, name)}
-    if args.chapter:
+    if args.chapter or (args.gpu and not chosen):
         chosen.add("notebooks")
     chosen = chosen or {"lint", "unit", "notebooks"}
     try:
@@ -67,7 +67,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--unit", action="store_true", help="only the unit tests")
     parser.add_argument("--notebooks", action="store_true", help="only the notebooks")
     parser.add_argument("--chapter", help="only this notebook: its number (06) or its path")
-    parser.add_argument("--gpu", action="store_true", help="with accelerators, outputs not compared")
+    parser.add_argument("--gpu", action="store_true", help="the notebooks with accelerators, outputs not compared")
     parser.add_argument("--lax", action="store_true", help="outputs not compared, as on a Python other than 3.11")
     parser.add_argument("--junit", type=Path, metavar="DIR", help="where reports go (build/test)")
     parser.add_argument("--root", type=Path, default=ROOT, help="another project folder, for tests of this command")

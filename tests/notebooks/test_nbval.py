@@ -34,6 +34,7 @@ FAULTY = {
     "06_dies.ipynb": stored("import os\nos._exit(1)"),
     "07_hangs.ipynb": stored("import time\ntime.sleep(60)"),
     "08_stray.ipynb": stored(STRAY),
+    "13_reaches_out.ipynb": stored("import socket\nsocket.create_connection(('192.0.2.1', 9), timeout=1)"),
     "09_no_error.ipynb": stored("1 + 1", tag="raises-exception"),
 }
 SOUND = {
@@ -81,6 +82,7 @@ def test_faulty_notebooks_fail(strict_run: tuple, name: str) -> None:
         f"Timeout of {CELL_TIMEOUT_S} seconds exceeded",
         "1 process(es) outlived the kernel by 2 s",
         "mismatch 'application/vnd.course.figure+json'",
+        "Network is unreachable",
         "Unexpected output fields from running code",
     ],
 )
