@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import linecache
 import multiprocessing
 import os
@@ -23,6 +24,8 @@ from course_lib.lab.gang.output import Output
 from course_lib.lab.gang.rank_process import RankSpec
 from course_lib.lab.gang.supervisor import Supervisor
 from course_lib.lab.spans import Timeline
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 
 
 class GangResult(list[Any]):
@@ -66,7 +69,7 @@ class Gang:
         settings.check_threads(threads)
         settings.check_seconds("timeout", timeout)
         settings.check_seconds("straggler", straggler)
-        if "COURSE_DEVICE" in os.environ and "RANK" in os.environ:
+        if "COURSE_GANG_RANK" in os.environ:
             raise RuntimeError("A rank cannot start a gang of its own: make the Gang in the notebook.")
         forkserver.start_server()  # its imports go on while this process does other things
         self.world_size = world_size
@@ -102,12 +105,16 @@ class Gang:
             raise RuntimeError(
                 "This gang already runs a function, started from another thread: wait for it, or make a second Gang."
             )
-        folder = Path(tempfile.mkdtemp(prefix="gang-"))
+        folder = None
         try:
+            folder = Path(tempfile.mkdtemp(prefix="gang-"))
             with _catch_interrupts() as interrupts:
                 return self._run(fn, args, kwargs, limit, folder, interrupts)
+        except OSError as error:
+            raise GangError(words.no_start(error, error.errno in _DISK), cause="payload") from error
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             self._busy.release()
 
     def save(self, fn: Callable[..., Any], path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -242,6 +249,8 @@ def _write(
         payload.dump(job, path)
     except payload.PayloadTooBig:
         raise GangError(payload.say_too_big(fn, args, kwargs), cause="payload") from None
+    except OSError:
+        raise
     except Exception as error:
         raise GangError(payload.say_unpicklable(fn, args, kwargs, error), cause="payload") from None
 

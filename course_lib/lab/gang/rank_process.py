@@ -171,6 +171,7 @@ def _set_up(spec: RankSpec) -> None:
         OMP_NUM_THREADS=str(spec.threads),
         GLOO_SOCKET_IFNAME="lo0" if sys.platform == "darwin" else "lo",
         COURSE_DEVICE=spec.device,
+        COURSE_GANG_RANK=str(spec.rank),
     )
     if spec.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the rank computes on the CPU; a context on the GPU would cost memory

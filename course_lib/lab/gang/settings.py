@@ -57,6 +57,8 @@ def choose_backend(world_size: int, wanted: str) -> tuple[str, list[str], str]:
         raise ValueError(f"backend is 'auto', 'gloo' or 'nccl', not {wanted!r}.")
     import torch
 
+    if wanted == "auto" and os.environ.get("COURSE_DEVICE") == "cpu":
+        return "gloo", ["cpu"] * world_size, "gloo on CPU"
     gpus = torch.cuda.device_count() if torch.distributed.is_nccl_available() else 0
     here = f"{gpus} GPU{'' if gpus == 1 else 's'}"
     if wanted == "nccl" and gpus < world_size:

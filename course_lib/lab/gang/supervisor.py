@@ -6,12 +6,14 @@ used again. The loop never polls: it wakes on an event or at the next deadline.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
 import selectors
 import signal
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,19 @@ class Fault(Exception):
         self.lines = lines
 
 
+_living: weakref.WeakSet[Supervisor] = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    """Let no rank outlive an interpreter that exits during a run in another thread."""
+    for supervisor in list(_living):
+        for handle in supervisor.ranks:
+            handle.kill()
+
+
+atexit.register(_stop_all)
+
+
 class Supervisor:
     """Watches the ranks of one run until all have returned, or one fault ends it.
 
@@ -54,6 +69,7 @@ class Supervisor:
         self.not_preloaded: list[str] = []  # modules that the fork server failed to import
         self.origin = time.perf_counter()  # when the function began, once it has
         self.output = output
+        _living.add(self)
         self._folder = folder
         self._timeout = timeout
         self._straggler = straggler
@@ -158,7 +174,9 @@ class Supervisor:
 
     def _raised(self, handle: RankHandle, failure: dict[str, Any]) -> None:
         """Take a rank's exception as the fault, unless it tells only of a lost peer: then look who was lost."""
-        if _PEER_LOST.search(failure["message"]) and len(self.ranks) > 1:
+        cut_off = bool(_PEER_LOST.search(failure["message"])) and len(self.ranks) > 1
+        handle.stand = Stand("cut off" if cut_off else "raised", failure["frames"])
+        if cut_off:
             self._suspects.append((handle.rank, failure))
             self._suspects_until = min(self._suspects_until, time.perf_counter() + PEER_GRACE)
             return
@@ -171,7 +189,7 @@ class Supervisor:
         self._read_output(handle)
         if handle.state == "failed":
             return
-        handle.state = "dead"
+        handle.state, handle.stand = "dead", Stand("dead")
         handle.process.join()
         frames = words.frames_of_crash(self._folder / f"crash_{handle.rank}.txt")
         last = [line for line in self.output.text(handle.rank).splitlines() if line.strip()][-3:]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["ask", "limit", "mismatch", "no progress"]
-_PROBES = 4  # times that the ranks are asked for their progress within `timeout` or `straggler`
+_PROBES = 8  # times that the ranks are asked for their progress within `timeout` or `straggler`
 
 
 @dataclass(frozen=True)

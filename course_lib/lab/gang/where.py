@@ -23,7 +23,9 @@ _MACHINERY = (str(_LAB / "gang") + os.sep, str(_LAB / "spans.py"), str(_LAB / "t
 _LIBRARIES = tuple(
     {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
 )
-_IDLE = 0.1  # share of a core below which a main thread inside torch is taken to wait
+_SAMPLE = 0.02  # seconds over which a rank's use of the processor is measured
+_IDLE = 0.2  # share of a core below which a rank inside autograd or a parallel wrapper is taken to wait for others
+_COLLECTIVES = ("distributed_c10d.py", "c10d_logger.py", "_functional_collectives.py")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Frame:
 class Stand:
     """Where one rank stood when it was asked."""
 
-    state: str  # "starting", "running", "returned"
+    state: str  # "starting", "running", "returned"; set by the supervisor: "cut off", "raised", "dead"
     frames: tuple[Frame, ...] = ()  # the reader's, innermost last
     call: str | None = None  # the torch.distributed function that it is in
     waiting: bool = False  # in a collective, a receive or a wait
@@ -92,31 +94,36 @@ class Observer:
 
     def __init__(self, main_thread: int) -> None:
         self._main_thread = main_thread
-        self._clock = (time.perf_counter(), time.process_time())
-        self._torch = str(Path(sys.modules["torch"].__file__ or "").parent)
+        torch = str(Path(sys.modules["torch"].__file__ or "").parent)
+        self._parallel = tuple(
+            os.path.join(torch, part) + os.sep for part in ("distributed", "autograd", "nn/parallel")
+        )
 
     def look(self) -> tuple[tuple[Frame, ...], str | None, bool]:
-        """Return the reader's frames, the torch.distributed function entered, and whether the thread waits in it."""
-        before, self._clock = self._clock, (time.perf_counter(), time.process_time())
-        idle = self._clock[1] - before[1] < _IDLE * (self._clock[0] - before[0])
-        inner: list[FrameType] = []
+        """Return the reader's frames, the torch.distributed function entered, and whether the thread waits for others.
+
+        It waits when it is inside a collective, a send, a receive or a `wait()`. Inside autograd or a parallel wrapper
+        (DistributedDataParallel communicates from C++ there) it waits when it uses no processor.
+        """
         chain = _chain(sys._current_frames().get(self._main_thread))
-        for frame in chain:
-            if is_readers(frame.f_code.co_filename):
-                break
-            inner.append(frame)
         readers = [frame for frame in chain if is_readers(frame.f_code.co_filename)]
+        inner = chain[: chain.index(readers[0])] if readers else chain
         frames = tuple(self._describe(frame) for frame in reversed(readers))
-        inside = [frame for frame in inner if frame.f_code.co_filename.startswith(self._torch)]
-        distributed = [f for f in inside if f.f_code.co_filename.endswith(("distributed_c10d.py", "functional.py"))]
-        distributed = [f for f in distributed if "distributed" in f.f_code.co_filename]
-        call = distributed[-1].f_code.co_name if distributed else None
-        segment = _segment(readers[0]) if readers and not inner else ""
-        in_distributed = any(f"{self._torch}/distributed" in f.f_code.co_filename for f in inside)
-        if ".wait(" in segment:
-            call, in_distributed = "wait", True
-        waiting = in_distributed or (bool(inside) and idle)
-        return frames, call, waiting
+        files = [frame.f_code.co_filename for frame in inner]
+        calls = [f.f_code.co_name for f in inner if f.f_code.co_filename.endswith("distributed_c10d.py")]
+        call = calls[-1] if calls else None
+        if files and files[0].endswith(_COLLECTIVES):
+            return frames, call, True
+        if not files:
+            in_wait = bool(readers) and ".wait(" in _segment(readers[0])
+            return frames, "wait()" if in_wait else None, in_wait
+        return frames, call, any(name.startswith(self._parallel) for name in files) and self._idle()
+
+    @staticmethod
+    def _idle() -> bool:
+        before = time.perf_counter(), time.process_time()
+        time.sleep(_SAMPLE)
+        return time.process_time() - before[1] < _IDLE * (time.perf_counter() - before[0])
 
     @staticmethod
     def _describe(frame: FrameType) -> Frame:

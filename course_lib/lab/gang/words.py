@@ -15,6 +15,8 @@ from course_lib.lab.gang.where import Frame, Stand, is_readers
 
 INTERRUPTED = "the cell was interrupted; all ranks were stopped"
 _SHOWN_FRAMES = 6
+_SHOWN_CHARACTERS = 300  # of a printed line
+_DOING = {"cut off": "lost its connection to another rank", "raised": "raised an exception too"}
 _HINTS = {
     signal.SIGKILL: "the system kills so when memory runs out",
     signal.SIGSEGV: "C code touched memory that is not its own",
@@ -58,10 +60,15 @@ def stood(rank: int, stand: Stand | None) -> str:
     if stand.state == "returned":
         return f"rank {rank} had returned after {_times(stand.calls)}"
     if stand.state == "starting":
-        return f"rank {rank} was starting"
-    doing = f"waited in {stand.call}" if stand.call else "ran"
-    if stand.waiting and not stand.call:
-        doing = "waited for other ranks"
+        return f"rank {rank} had not begun"
+    if stand.state == "dead":
+        return f"rank {rank} was gone"
+    if stand.state in _DOING:
+        doing = _DOING[stand.state]
+    elif stand.waiting:
+        doing = f"waited in {stand.call}" if stand.call else "waited for other ranks"
+    else:
+        doing = f"ran in {stand.call}" if stand.call else "ran"
     span = f", {stand.span}" if stand.span else ""
     if not stand.frames:
         return f"rank {rank} {doing}{span}"
@@ -111,6 +118,14 @@ def no_progress(timeout: float, stands: dict[int, Stand | None]) -> list[str]:
     return [head, "    A rank that computes for longer than this needs lab.report, or the gang a longer timeout."]
 
 
+def no_start(error: OSError, disk: bool) -> str:
+    """Return the sentence for a run that the system refused."""
+    reason = error.strerror or str(error)
+    if disk:
+        return f"the gang cannot write its temporary folder ({reason}): free some disk space, or set TMPDIR to a folder"
+    return f"the ranks could not be started ({reason}): close other programs, or use a smaller gang"
+
+
 def unsent(rank: int, reason: str, kind: str) -> list[str]:
     """Return the lines for a result that cannot travel back to the notebook."""
     return [
@@ -152,7 +167,7 @@ def died(
         head = f"rank {rank} left with exit code {exitcode} before its function returned (os._exit or exit() in C code)"
     lines = [head, *traceback_of(frames)]
     if last_lines:
-        lines += ["    it printed last:", *(f"        {line}" for line in last_lines)]
+        lines += ["    it printed last:", *(f"        {line[:_SHOWN_CHARACTERS]}" for line in last_lines)]
     return cause, lines
 
 
@@ -170,7 +185,7 @@ def frames_of_crash(path: Path) -> tuple[Frame, ...]:
         return ()
     for thread in re.split(r"\n(?=Thread |Current thread )", text):
         found = [_CRASH_FRAME.match(line) for line in thread.splitlines()]
-        frames = [(m[1], int(m[2]), m[3]) for m in found if m and is_readers(m[1])]
+        frames = [(m[1], int(m[2]), m[3]) for m in found if m and is_readers(m[1]) and m[1] != "<string>"]
         if frames:
             return tuple(
                 Frame(name, line, function, linecache.getline(name, line).strip())
