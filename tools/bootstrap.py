@@ -107,7 +107,7 @@ def plan(root: Path, running: Tuple[int, ...], asked: bool) -> str:
         return "foreign" if any(venv.iterdir()) else "create"
     version = venv_version(venv)
     state = marker.read_text()
-    if version is None or not state.endswith("done\n") or ("root %s\n" % root) not in state:
+    if not state.endswith("done\n") or ("root %s\n" % root) not in state:
         return "create"
     if ("python %s\n" % version) not in state or (asked and version.split(".")[:2] != [str(n) for n in running[:2]]):
         return "create"

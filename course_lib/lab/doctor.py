@@ -107,7 +107,6 @@ def unsatisfied(lines: Iterable[str]) -> list[str]:
     A pin whose marker excludes this machine is met. A local part of an installed version (2.13.0+cpu) does not count.
     """
     from packaging.requirements import Requirement
-    from packaging.version import Version
 
     wrong = []
     for line in lines:
@@ -122,7 +121,7 @@ def unsatisfied(lines: Iterable[str]) -> list[str]:
         except metadata.PackageNotFoundError:
             wrong.append(f"{pin.name}{pin.specifier} (not installed)")
             continue
-        if not pin.specifier.contains(Version(installed).public, prereleases=True):
+        if not pin.specifier.contains(installed, prereleases=True):
             wrong.append(f"{pin.name}{pin.specifier} (has {installed})")
     return wrong
 

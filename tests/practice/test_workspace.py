@@ -257,6 +257,8 @@ def test_the_hash_sees_sources_and_cell_types_only(tmp_path):
     assert sources_hash(one.read_bytes()) == sources_hash(two.read_bytes())
     edit(two, "")
     assert sources_hash(one.read_bytes()) != sources_hash(two.read_bytes())
+    turned = one.read_text().replace('"cell_type": "markdown"', '"cell_type": "raw"')
+    assert sources_hash(one.read_bytes()) != sources_hash(turned.encode())
     with pytest.raises(ValueError, match="not a notebook"):
         sources_hash(b"[1]")
 
