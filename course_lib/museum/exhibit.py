@@ -1,0 +1,178 @@
+"""What an exhibit is: a wrong program, the measurement that gives it away, and the repair that the measurement accepts.
+
+The measurement is the exhibit's own and takes the program as its argument. The same one judges the wrong program, the
+repaired one and the reader's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import math
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from course_lib.lab.measure import rounded
+from course_lib.practice.panel import Panel, Row
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; `x in Range(0, 1)`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __contains__(self, x: float) -> bool:
+        return self.low <= x <= self.high
+
+    def __str__(self) -> str:
+        if self.low == self.high:
+            return f"exactly {rounded(self.low)}"
+        if self.high == math.inf:
+            return f"at least {rounded(self.low)}"
+        if self.low == -math.inf:
+            return f"at most {rounded(self.high)}"
+        return f"{rounded(self.low)} to {rounded(self.high)}"
+
+
+def near(value: float, relative: float = 1e-6) -> Range:
+    """The range `value` ± `relative` of it."""
+    return Range(value - abs(value) * relative, value + abs(value) * relative)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a measurement saw of one program.
+
+    number, unit: the number that gives the program away; sentence: what was seen, with numbers rounded so that they
+    are the same on every run of one machine; still_wrong: another fault that was seen, empty if none; others: further
+    numbers by name.
+    """
+
+    number: float
+    unit: str
+    sentence: str
+    still_wrong: str = ""
+    others: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One wrong answer.
+
+    number: "1" to "25" for code, "E1" to "E13" for numbers; chapters: where it hangs; questions: ids of the interview
+    questions whose circulating answers have the fault; claim: what is said; quantity: what the number is.
+    wrong, repaired: the programs; measure: runs one and returns its Finding; fault, healed: ranges of the number.
+    faulty, fine: lines of `wrong` to choose from, each by a piece of text that only that line has, with the reason.
+    source: where the right value or the claim was read; "quoted, not verified" where it was not.
+    """
+
+    number: str
+    title: str
+    chapters: tuple[int, ...]
+    questions: tuple[str, ...]
+    claim: str
+    quantity: str
+    wrong: Callable[..., Any]
+    repaired: Callable[..., Any]
+    measure: Callable[[Callable[..., Any]], Finding]
+    fault: Range
+    healed: Range
+    faulty: Mapping[str, str]
+    fine: Mapping[str, str]
+    why_it_passes_review: str
+    repair: str
+    source: str = ""
+
+    @property
+    def slug(self) -> str:
+        """The name of the exhibit's file."""
+        return self.wrong.__module__.rpartition(".")[2]
+
+    @property
+    def heading(self) -> str:
+        """Number, title and chapter in one line."""
+        chapters = " and ".join(f"{chapter:02}" for chapter in self.chapters)
+        return f"Exhibit {self.number}: {self.title} (chapter{'s' * (len(self.chapters) > 1)} {chapters})"
+
+    @property
+    def wrong_source(self) -> str:
+        """The wrong program as it stands in its file."""
+        return source_of(self.wrong)
+
+    @property
+    def repaired_source(self) -> str:
+        """The repaired program as it stands in its file."""
+        return source_of(self.repaired)
+
+    def choices(self) -> dict[int, tuple[bool, str]]:
+        """The lines to choose from: number of the line in `wrong_source`, from 1, to (is it at fault, the reason)."""
+        lines = self.wrong_source.splitlines()
+        found: dict[int, tuple[bool, str]] = {}
+        for at_fault, reasons in ((True, self.faulty), (False, self.fine)):
+            for text, reason in reasons.items():
+                numbers = [i for i, line in enumerate(lines, start=1) if text in line]
+                if len(numbers) != 1:
+                    raise ValueError(f"Exhibit {self.number}: {text!r} is on {len(numbers)} lines and must be on one.")
+                found[numbers[0]] = (at_fault, reason)
+        return dict(sorted(found.items()))
+
+    def run(self, program: Callable[..., Any]) -> Finding:
+        """Measure `program`, printing nothing and leaving torch's random numbers as they were."""
+        with _quietly():
+            return self.measure(program)
+
+    def verdict(self, finding: Finding) -> str:
+        """ "repaired", "fault" (the number is in the fault's range), or "neither"."""
+        if finding.number in self.healed and not finding.still_wrong:
+            return "repaired"
+        return "fault" if finding.number in self.fault else "neither"
+
+    def check_repair(self, program: Callable[..., Any]) -> Panel:
+        """Judge the reader's own program; never raises."""
+        title = f"Your repair of exhibit {self.number}, {self.title}"
+        expected = f"It is called like the wrong one: {self.wrong.__name__}{inspect.signature(self.wrong)}."
+        if not callable(program):
+            return Panel(title, [Row("failed", f"This is a {type(program).__name__}, not a function.", expected)])
+        try:
+            finding = self.run(program)
+        except KeyboardInterrupt:
+            return Panel(title, [Row("failed", "You stopped it.", "Does a loop in it end?")])
+        except (Exception, SystemExit) as error:
+            lines = str(error).strip().splitlines() or ["no message"]
+            return Panel(title, [Row("failed", f"It raised {type(error).__name__}: {lines[0]}", expected)])
+        verdict = self.verdict(finding)
+        wanted = f"{self.quantity[0].upper()}{self.quantity[1:]} must be {self.healed}."
+        if verdict == "repaired":
+            return Panel(title, [Row("passed", finding.sentence)], footer=f"The repair in the museum: {self.repair}")
+        rows = []
+        if finding.number not in self.healed:
+            still = "The fault is still there. " if verdict == "fault" else ""
+            rows.append(Row("failed", finding.sentence, f"{still}{wanted}"))
+        if finding.still_wrong:
+            rows.append(Row("failed", finding.still_wrong))
+        return Panel(title, rows, footer="Change the program and check it again.")
+
+
+def source_of(program: Callable[..., Any]) -> str:
+    """The source of a function, without the indentation that all its lines share."""
+    return textwrap.dedent(inspect.getsource(program)).rstrip()
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """No printed line, no warning, and the reader's random state untouched."""
+    torch = sys.modules.get("torch")
+    with contextlib.ExitStack() as stack:
+        if torch is not None:
+            stack.enter_context(torch.random.fork_rng(devices=[]))
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield
