@@ -96,7 +96,7 @@ class Progress:
                 "free it, or name another folder in COURSE_DATA_DIR."
             )
         else:
-            self._pending = [event for event in self._pending if event not in waiting]
+            del self._pending[: len(waiting)]
         return event
 
     def add(self, events: Iterable[Event]) -> int:
