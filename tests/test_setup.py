@@ -1,7 +1,9 @@
 """The set-up: one lock behind three doors; a bootstrap that installs once, repairs itself and explains a failure."""
 
 import ast
+import errno
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -264,6 +266,18 @@ def test_main_prints_the_sentence_and_fails(monkeypatch, tmp_path, capsys):
     (tmp_path / ".venv" / "x").write_text("")
     assert bootstrap.main([]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "of a file: ")])
+def test_a_file_that_cannot_be_written_is_one_sentence(monkeypatch, tmp_path, capsys, number, words):
+    def refuse(*args):
+        raise OSError(number, os.strerror(number), "x")
+
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "set_up", refuse)
+    assert bootstrap.main([]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"The set-up stopped because {words}") and said.count("\n") == 1
 
 
 def test_progress_counts_packages():

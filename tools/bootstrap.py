@@ -272,7 +272,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         sys.stderr.write("The set-up was stopped; the next run repairs it.\n")
         return 130
     except OSError as error:
-        sys.stderr.write("The set-up stopped because of a file: %s; free or unlock it and run it again.\n" % error)
+        known = explain(str(error)) or "of a file: %s; repair or remove it and run it again." % error
+        sys.stderr.write("The set-up stopped because %s\n" % known)
         return 1
     return 0
 
