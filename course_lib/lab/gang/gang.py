@@ -137,7 +137,12 @@ class Gang:
     ) -> GangResult:
         began = time.perf_counter()
         _write(folder / "payload.pkl", fn, args, kwargs)
-        kernel = {"environ": dict(os.environ), "sys_path": list(sys.path), "sources": _notebook_sources()}
+        kernel = {
+            "environ": dict(os.environ),
+            "sys_path": list(sys.path),
+            "sources": _notebook_sources(),
+            "start_method": multiprocessing.get_start_method(allow_none=True),
+        }
         payload.dump(kernel, folder / "kernel.pkl")
         supervisor = Supervisor(
             folder,

@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import inspect
 import linecache
+import multiprocessing
 import os
 import shutil
 import signal
@@ -163,6 +164,8 @@ def _set_up(spec: RankSpec) -> None:
     os.environ.update(kernel["environ"])
     sys.path[:] = kernel["sys_path"]
     linecache.cache.update(kernel["sources"])
+    # A process of the fork server would start its own (data loader workers) through a second fork server: 2 s each.
+    multiprocessing.set_start_method(kernel["start_method"], force=True)
     os.environ.update(
         RANK=str(spec.rank),
         LOCAL_RANK=str(spec.rank),

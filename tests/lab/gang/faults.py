@@ -265,7 +265,7 @@ def run_fault(kernel, fault):
 
 
 def kill_kernel(folder):
-    """Kill a kernel whose ranks are in a collective; return the seconds until all processes are gone, and their number."""
+    """Kill a kernel whose ranks are in a collective; return the seconds until all are gone, and their number."""
     kernel = Kernel(folder)
     kernel.run(SETUP)
     body = "def wait(rank):\n    print('in', flush=True)\n    dist.recv(torch.ones(1), src=(rank + 1) % 4)\n"
