@@ -58,7 +58,11 @@ class Route:
         score = f"{len(self.right)} right, {len(self.missed)} missed, {len(self.blank)} left out."
         if not self.chapters:
             return f"{score} Take the exercises of the chapters that your next interview is about."
-        return f"{score} Your route: chapters {', '.join(f'{chapter:02d}' for chapter in self.chapters)}."
+        lines = [f"{score} Your route: chapters {', '.join(f'{chapter:02d}' for chapter in self.chapters)}."]
+        for item in (item for item in items() if item.number in self.missed):
+            answer = f"{item.answer:,.6g} {item.unit}".rstrip()
+            lines.append(f"{item.number}. {answer}: {item.why} (chapter {item.chapter:02d})")
+        return "\n".join(lines)
 
     __repr__ = __str__
 

@@ -37,6 +37,8 @@ def test_a_miss_and_a_blank_propose_their_chapters():
     result = route(answers)
     assert (result.missed, result.blank, result.chapters) == ((7,), (3, 20), (2, 6, 35))
     assert "Your route: chapters 02, 06, 35." in str(result)
+    assert "7. 150 MB: 2(n-1)/n times the payload (chapter 06)" in str(result)
+    assert "3. " not in str(result)  # what was left out is not given away
 
 
 def test_five_per_cent_is_right_and_six_is_not():
