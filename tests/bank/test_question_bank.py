@@ -1,0 +1,62 @@
+"""What the shipped bank holds: every id once, both languages, lengths, and a source for every number."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_lib.practice.question_schema import MAP_IDS, check_structure, content_problems, curriculum
+from course_lib.practice.questions import load, question, questions
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "course_lib" / "bank" / "questions"
+RAW = [(part, raw) for part, raws in check_structure(FOLDER).items() for raw in raws]
+ANSWERED = [raw for _, raw in RAW if raw["status"] == "answered"]
+
+
+def test_every_id_of_the_map_stands_once():
+    ids = [question_id for record in load() for question_id in record.ids]
+    assert len(MAP_IDS) == 108
+    assert sorted(q for q in ids if q.startswith("s")) == sorted(MAP_IDS)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_part_has_a_file_and_every_record_its_chapter():
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(curriculum())
+    assert sorted(number for chapters in curriculum().values() for number in chapters) == list(range(37))
+    for record in load():
+        assert record.chapter in curriculum()[record.part], record.id
+
+
+@pytest.mark.parametrize("raw", ANSWERED, ids=lambda raw: raw["id"])
+def test_an_answer_has_its_length_language_and_sources(raw):
+    assert list(content_problems(raw)) == []
+
+
+def test_what_must_be_answered_now_is_answered():
+    assert question("s000-q16").ids == ("s000-q16", "s003-q12", "s004-q05")
+    assert sum(record.id.startswith("c06-") for record in questions(chapter=6, status="answered")) >= 5
+    assert sum(record.id.startswith("c00-") for record in questions(chapter=0, status="answered")) >= 2
+
+
+def test_each_wording_of_a_shared_answer_says_what_it_wants_first():
+    for record in questions(status="answered"):
+        if record.also:
+            assert all(wording.emphasis for wording in record.wordings), record.id
+
+
+def test_no_markup_reaches_a_reader():
+    for record in questions(status="answered"):
+        answer = record.answer
+        texts = [answer.short.en, answer.short.zh, *answer.must_say.en, *answer.must_say.zh, answer.long]
+        texts += [text for pair in answer.follow_ups for text in (pair.question, pair.answer)]
+        texts += [text for mistake in answer.mistakes for text in (mistake.says, mistake.wrong)]
+        texts += [item.shows for item in answer.evidence]
+        assert not [text for text in texts if "{{" in text or "}}" in text], record.id
+        assert answer.numbers, record.id
+
+
+def test_the_bank_is_read_without_torch():
+    code = "import sys; from course_lib.practice import questions; questions(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
