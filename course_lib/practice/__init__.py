@@ -12,8 +12,10 @@ _HOME = {
     "doctor": "course_lib.practice.house",
     "drill": "course_lib.practice.questions",
     "known": "course_lib.practice.known",
+    "predict": "course_lib.practice.prediction",
     "question": "course_lib.practice.questions",
     "questions": "course_lib.practice.questions",
+    "reveal": "course_lib.practice.prediction",
 }
 
 

@@ -99,6 +99,11 @@ class Progress:
             del self._pending[: len(waiting)]
         return event
 
+    @property
+    def recording(self) -> bool:
+        """Whether everything recorded so far is in the file."""
+        return not self._pending
+
     def add(self, events: Iterable[Event]) -> int:
         """Merge `events` in one transaction, all or none, and return how many were new.
 
