@@ -9,6 +9,9 @@ from types import ModuleType
 from typing import Any
 
 _HOME = {
+    "check": "course_lib.practice.checking",
+    "hint": "course_lib.practice.checking",
+    "solution": "course_lib.practice.checking",
     "doctor": "course_lib.practice.house",
     "drill": "course_lib.practice.questions",
     "known": "course_lib.practice.known",

@@ -102,6 +102,7 @@ def _html_row(row: Row) -> str:
     detail = f'<div style="opacity:.85">{_html_text(row.detail)}</div>' if row.detail else ""
     code = f'<pre style="margin:.3em 0;white-space:pre;overflow-x:auto">{escape(row.code)}</pre>' if row.code else ""
     return (
-        f'<tr style="background:none"><th scope="row" {cell};white-space:nowrap;border-left:5px solid {_COLOURS[row.status]}">'
+        f'<tr style="background:none"><th scope="row" {cell};white-space:nowrap;'
+        f'border-left:5px solid {_COLOURS[row.status]}">'
         f'{row.status}</th><td {cell}">{_html_text(row.text)}{detail}{code}</td></tr>'
     )

@@ -1,0 +1,300 @@
+"""Exercise 06.halving_doubling: an all-reduce in 2·log2(n) steps that moves no more bytes than a ring.
+
+Thakur, Rabenseifner and Gropp, "Optimization of collective communication operations in MPICH" (2005).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from course_lib.exercises.ch06_data_parallel._messages import messages_only
+from course_lib.practice.exercise import Exercise, Trial, Wrong
+from course_lib.practice.traffic_log import Traffic, record_traffic
+from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
+
+NUMEL = 1_024
+WORLD_SIZES = (2, 4, 8)
+
+
+def halving_doubling_all_reduce(tensor: torch.Tensor) -> None:
+    """Sum a 1-D tensor of a length that world_size divides over all ranks, in place."""
+    raise NotImplementedError
+
+
+def exchange(outgoing: torch.Tensor, incoming: torch.Tensor, partner: int) -> None:
+    """Send one tensor to `partner` and receive another from it, both at the same time."""
+    request = dist.isend(outgoing, partner)
+    dist.recv(incoming, partner)
+    request.wait()
+
+
+def reference(tensor: torch.Tensor) -> None:
+    """Sum a 1-D tensor of a length that world_size divides over all ranks, in place."""
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    start, stop = 0, tensor.numel()
+    steps = []
+    distance = world_size // 2
+    while distance:  # halving: exchange one half of what is left, add the half that stays here
+        partner, middle = rank ^ distance, (start + stop) // 2
+        lower, upper = tensor[start:middle], tensor[middle:stop]
+        keep, give = (upper, lower) if rank & distance else (lower, upper)
+        arrived = torch.empty_like(keep)
+        exchange(give, arrived, partner)
+        keep += arrived
+        start, stop = (middle, stop) if rank & distance else (start, middle)
+        steps.append((partner, keep, give))
+        distance //= 2
+    for partner, keep, give in reversed(steps):  # doubling: the same partners backwards; what arrives is complete
+        exchange(keep, give, partner)
+
+
+def trials(rng: random.Random) -> list[Trial]:
+    """Small integers, whose sums are exact in any order."""
+    return [
+        Trial(f"on {n} ranks", n, {"values": [[rng.randint(-99, 99) for _ in range(NUMEL)] for _ in range(n)]})
+        for n in WORLD_SIZES
+    ]
+
+
+def drive(answer: Callable[..., Any], rank: int, values: list[list[int]]) -> dict[str, Any]:
+    """Call the answer once on this rank's tensor and count."""
+    tensor = torch.tensor(values[rank], dtype=torch.float32)
+    with record_traffic() as traffic:
+        returned = answer(tensor)
+    return {"tensor": tensor, "shape": [NUMEL], "returned": returned, "traffic": traffic}
+
+
+def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
+    """Compare with the sum made here; then messages, bytes and steps."""
+    n, logs = trial.world_size, [Traffic(**one["traffic"]) for one in seen]
+    expected = torch.tensor(trial.given["values"], dtype=torch.float32).sum(0)
+    doubling = n.bit_length() - 1
+    yield from messages_only(seen, logs, "halving_doubling_all_reduce")
+    results = [one["tensor"] for one in seen]
+    wrong = [not torch.equal(result, expected) for result in results]
+    if any(wrong):
+        yield _say_wrong_sum(results, expected, wrong, [log.messages for log in logs], doubling)
+        return
+    yield passed("Every rank ends with the sum over all ranks.")
+    size = expected.nbytes
+    yield cost(
+        "sent by each rank",
+        max(log.bytes_sent for log in logs),
+        2 * (n - 1) * size // n,
+        "bytes",
+        "A rank that sends the whole tensor in each step sends log2(n)·K bytes. In step s only K/2^s bytes need to go: "
+        "the half that the partner will keep.",
+        f"K = {size:,} bytes on {n} ranks",
+    )
+    yield cost(
+        "messages sent by each rank",
+        max(log.messages for log in logs),
+        2 * doubling,
+        "messages",
+        "The bytes are right, and there are more steps than needed: 2(n - 1) is the ring. With partners at distances "
+        "that are powers of two, log2(n) steps in each half are enough.",
+        f"on {n} ranks",
+    )
+
+
+def _say_wrong_sum(
+    results: list[torch.Tensor], expected: torch.Tensor, wrong: list[bool], messages: list[int], doubling: int
+) -> Finding:
+    who = ranks_where(wrong)
+    n = len(results)
+    right = [int((result == expected).sum()) for result in results]
+    if max(messages) == doubling and min(right) >= len(expected) // n:
+        return failed(
+            f"On {who} only a piece of the tensor holds the sum ({right[0]:,} of {len(expected):,} elements on rank "
+            "0).",
+            "That is half of the work, a reduce-scatter: every piece is complete on one rank. The all-gather, the same "
+            "steps backwards, is missing.",
+        )
+    if max(messages) == 2 * doubling and min(right) >= len(expected) // n:
+        return failed(
+            f"On {who} some elements are too large or too small ({right[0]:,} of {len(expected):,} right on rank 0).",
+            "In the second half a received piece is complete already: it replaces what lies there and is not added.",
+        )
+    return failed(
+        f"The result on {who} is not the sum ({right[0]:,} of {len(expected):,} elements right on rank 0).",
+        "Partners must agree on who keeps which half, and a piece that arrives in the first half is added. "
+        "Print start and stop of the piece by rank and step on 4 ranks.",
+    )
+
+
+def explain_stop(trial: Trial, error: str) -> str:
+    """Say what usually stands behind an exception or a hang."""
+    if "wait" in error:
+        return (
+            "A blocking send returns only when its receive is posted: if both partners send first, both wait for ever. "
+            "Start with isend, receive, then wait."
+        )
+    return "Partners differ in one bit of their rank: rank ^ 1, rank ^ 2, rank ^ 4, all below n."
+
+
+def _sends_the_whole_tensor(tensor: torch.Tensor) -> None:
+    distance = 1
+    while distance < dist.get_world_size():
+        arrived = torch.empty_like(tensor)
+        exchange(tensor.clone(), arrived, dist.get_rank() ^ distance)
+        tensor += arrived
+        distance *= 2
+
+
+def _is_a_ring(tensor: torch.Tensor) -> None:
+    rank, n = dist.get_rank(), dist.get_world_size()
+    chunks = tensor.chunk(n)
+    for step in range(2 * (n - 1)):
+        outgoing, incoming = chunks[(rank - step) % n], chunks[(rank - step - 1) % n]
+        arrived = torch.empty_like(incoming)
+        request = dist.isend(outgoing, (rank + 1) % n)
+        dist.recv(arrived, (rank - 1) % n)
+        request.wait()
+        incoming.copy_(incoming + arrived if step < n - 1 else arrived)
+
+
+def _halving(tensor: torch.Tensor) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
+    rank, piece, distance, steps = dist.get_rank(), tensor, dist.get_world_size() // 2, []
+    while distance:
+        lower, upper = piece.tensor_split(2)
+        keep, give = (upper, lower) if rank & distance else (lower, upper)
+        arrived = torch.empty_like(keep)
+        exchange(give, arrived, rank ^ distance)
+        keep.add_(arrived)
+        steps.append((rank ^ distance, keep, give))
+        piece, distance = keep, distance // 2
+    return steps
+
+
+def _forgets_the_doubling(tensor: torch.Tensor) -> None:
+    _halving(tensor)
+
+
+def _adds_in_the_doubling_too(tensor: torch.Tensor) -> None:
+    for partner, keep, give in reversed(_halving(tensor)):
+        arrived = torch.empty_like(give)
+        exchange(keep, arrived, partner)
+        give.add_(arrived)
+
+
+def _returns_a_new_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    result = tensor.clone()
+    _every_other_way_round(result)
+    return result
+
+
+def _blocks_on_both_sides(tensor: torch.Tensor) -> None:
+    partner, arrived = dist.get_rank() ^ 1, torch.empty_like(tensor)
+    dist.send(tensor, partner)
+    dist.recv(arrived, partner)
+    tensor += arrived
+
+
+def _every_other_way_round(tensor: torch.Tensor) -> None:
+    """Write it by index arithmetic, nearest partner first, with batched point-to-point operations."""
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    first, count, distance = 0, tensor.numel(), 1
+    path = []
+    while distance < world_size:
+        count //= 2
+        high = bool(rank & distance)
+        mine, theirs = (first + count, first) if high else (first, first + count)
+        path.append((distance, mine, theirs, count))
+        first, distance = mine, distance * 2
+    for distance, mine, theirs, count in path:
+        arrived = torch.empty(count, dtype=tensor.dtype)
+        _batch(tensor[theirs : theirs + count], arrived, rank ^ distance)
+        tensor[mine : mine + count] += arrived
+    for distance, mine, theirs, count in reversed(path):
+        _batch(tensor[mine : mine + count], tensor[theirs : theirs + count], rank ^ distance)
+
+
+def _batch(outgoing: torch.Tensor, incoming: torch.Tensor, partner: int) -> None:
+    operations = [dist.P2POp(dist.irecv, incoming, partner), dist.P2POp(dist.isend, outgoing, partner)]
+    for request in dist.batch_isend_irecv(operations):
+        request.wait()
+
+
+def _by_recursion(tensor: torch.Tensor) -> None:
+    """Write it as one recursion over a shrinking piece; the lower rank of a pair sends first."""
+
+    def solve(piece: torch.Tensor, distance: int) -> None:
+        if not distance:
+            return
+        rank = dist.get_rank()
+        partner, halves = rank ^ distance, piece.chunk(2)
+        keep, give = (halves[1], halves[0]) if rank > partner else (halves[0], halves[1])
+        arrived = torch.empty_like(keep)
+        for sends in (rank < partner, rank > partner):
+            dist.send(give, partner) if sends else dist.recv(arrived, partner)
+        keep.add_(arrived)
+        solve(keep, distance // 2)
+        for sends in (rank < partner, rank > partner):
+            dist.send(keep, partner) if sends else dist.recv(give, partner)
+
+    solve(tensor, dist.get_world_size() // 2)
+
+
+def _calls_the_library(tensor: torch.Tensor) -> None:
+    dist.all_reduce(tensor)
+
+
+def _calls_it_by_a_back_door(tensor: torch.Tensor) -> None:
+    from torch.distributed import _functional_collectives as functional
+
+    tensor.copy_(functional.all_reduce(tensor, "sum", dist.group.WORLD))
+
+
+EXERCISE = Exercise(
+    id="06.halving_doubling",
+    title="Recursive halving and doubling",
+    difficulty=3,
+    minutes=25,
+    place=1,
+    budget="2·log₂ n messages and 2(n - 1)/n·K bytes sent by each rank",
+    task="""
+Sum a tensor over n ranks, n a power of two, in 2·log₂ n steps instead of the ring's 2(n - 1), with the ring's bytes. At
+step s a rank exchanges half of its current piece with the rank whose number differs from its own in one bit, adds what
+arrives to the half it keeps, and goes on with that half; after log₂ n steps each rank holds one complete piece. Then
+the same steps run backwards and the pieces grow together again. Use point-to-point messages (`isend`, `recv` and
+their like); the tensor is changed in place.
+""",
+    stub=halving_doubling_all_reduce,
+    reference=reference,
+    reference_needs=(exchange,),
+    trials=trials,
+    drive=drive,
+    judge=judge,
+    explain_stop=explain_stop,
+    hints=(
+        "Work out 4 ranks and 4 elements on paper. Step 1: rank r talks to r ^ 2. Who keeps which half, so that step 2 "
+        "with r ^ 1 leaves every rank with another element? The bit that tells the partners apart also tells the "
+        "halves.",
+        "Keep a list of (partner, the piece you keep, the piece you give). Views into the tensor are enough: what you "
+        "add to a view is added to the tensor. Use a buffer only for what must be added.",
+        "Second half: walk the list backwards. To the partner of each step send the piece you kept, which is "
+        "complete by now, and receive straight into the piece you gave away. Nothing is added any more.",
+    ),
+    explanation="Halving is a reduce-scatter and doubling an all-gather, both along the edges of a hypercube. The "
+    "pieces are K/2, K/4, … K/n, so each half sends K(n - 1)/n, the same as the ring; the number of steps falls from "
+    "2(n - 1) to 2·log2(n), from 14 to 6 on 8 ranks. For small tensors, where each step costs its latency, that "
+    "decides; for large ones a ring's fixed neighbours use the links better.",
+    wrong=(
+        Wrong(_sends_the_whole_tensor, "sends the whole tensor in each step"),
+        Wrong(_is_a_ring, "2(n - 1) is the ring"),
+        Wrong(_forgets_the_doubling, "the same steps backwards, is missing"),
+        Wrong(_adds_in_the_doubling_too, "it replaces what lies there"),
+        Wrong(_returns_a_new_tensor, "works in place"),
+        Wrong(_blocks_on_both_sides, "both wait for ever"),
+    ),
+    alternatives=(_every_other_way_round, _by_recursion),
+    cheats=(
+        Wrong(_calls_the_library, "the library's allreduce"),
+        Wrong(_calls_it_by_a_back_door, "by a way that cannot be counted"),
+    ),
+)

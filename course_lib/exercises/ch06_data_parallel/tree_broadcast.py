@@ -1,0 +1,254 @@
+"""Exercise 06.tree_broadcast: one tensor to all ranks in ceil(log2 n) rounds, for any n."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from course_lib.exercises.ch06_data_parallel._messages import messages_only
+from course_lib.practice.exercise import Exercise, Trial, Wrong
+from course_lib.practice.traffic_log import Traffic, record_traffic, rounds
+from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
+
+NUMEL = 250
+WORLD_SIZES = (1, 3, 4, 5, 8)
+
+
+def tree_broadcast(tensor: torch.Tensor) -> None:
+    """Give every rank the values that rank 0 holds, in place."""
+    raise NotImplementedError
+
+
+def reference(tensor: torch.Tensor) -> None:
+    """Give every rank the values that rank 0 holds, in place."""
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    have = 1  # ranks 0 … have-1 hold the values
+    while have < world_size:
+        if rank < have and rank + have < world_size:
+            dist.send(tensor, rank + have)
+        elif have <= rank < 2 * have:
+            dist.recv(tensor, rank - have)
+        have *= 2
+
+
+def trials(rng: random.Random) -> list[Trial]:
+    """Every rank starts with values of its own; powers of two and others."""
+    return [
+        Trial(
+            f"on {n} rank{'s' if n > 1 else ''}",
+            n,
+            {"values": [[rng.randint(-999, 999) for _ in range(NUMEL)] for _ in range(n)]},
+        )
+        for n in WORLD_SIZES
+    ]
+
+
+def drive(answer: Callable[..., Any], rank: int, values: list[list[int]]) -> dict[str, Any]:
+    """Call the answer once on this rank's tensor and count."""
+    tensor = torch.tensor(values[rank], dtype=torch.float32)
+    with record_traffic() as traffic:
+        returned = answer(tensor)
+    return {"tensor": tensor, "shape": [NUMEL], "returned": returned, "traffic": traffic}
+
+
+def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
+    """Compare with rank 0's values; then bytes in all, messages of the busiest rank, rounds."""
+    n, logs = trial.world_size, [Traffic(**one["traffic"]) for one in seen]
+    yield from messages_only(seen, logs, "tree_broadcast")
+    expected = torch.tensor(trial.given["values"][0], dtype=torch.float32)
+    wrong = [not torch.equal(one["tensor"], expected) for one in seen]
+    if any(wrong):
+        if wrong[0]:
+            why = "Rank 0 is the source: it only sends. A receive into its tensor overwrites what all others wait for."
+        elif sum(log.messages for log in logs) < n - 1:
+            why = (
+                f"{n} ranks need n - 1 = {n - 1} messages: some rank never gets one. Is n a power of two in your loop?"
+            )
+        else:
+            why = "A rank that passes the tensor on must have received it before."
+        yield failed(f"The values on {ranks_where(wrong)} are not those of rank 0.", why)
+        return
+    yield passed("Every rank holds rank 0's values.")
+    limit, where = (n - 1).bit_length(), f"on {n} ranks"
+    yield cost(
+        "sent by all ranks together",
+        sum(log.bytes_sent for log in logs),
+        (n - 1) * expected.nbytes,
+        "bytes",
+        "Some rank receives the tensor although it has it. Each of the n - 1 other ranks needs it once.",
+        where,
+    )
+    yield cost(
+        "messages sent by the busiest rank",
+        max(log.messages for log in logs),
+        limit,
+        "messages",
+        "That is a star: one rank serves all others while they look on, and its link carries everything. A rank that "
+        "has received can send too.",
+        where,
+    )
+    depth = rounds(logs)
+    if depth is not None:
+        yield cost(
+            "rounds until the last rank has it",
+            depth,
+            limit,
+            "rounds",
+            "The messages are few, but they wait for one another, as in a chain. In each round every rank that has the "
+            "tensor should send it: 1, 2, 4, 8 ranks have it.",
+            where,
+        )
+
+
+def explain_stop(trial: Trial, error: str) -> str:
+    """Say what usually stands behind an exception or a hang."""
+    if "recv" in error and "wait" in error:
+        return "A rank waits for a message that nobody sends: sender and receiver compute the same round differently."
+    if trial.world_size & (trial.world_size - 1):
+        return (
+            f"{trial.world_size} is no power of two: in the last round some ranks have nobody left to send to. "
+            "Check that the partner's number is below n."
+        )
+    return "Each send needs a receive on the other side, in the same order."
+
+
+def _star(tensor: torch.Tensor) -> None:
+    if dist.get_rank() == 0:
+        for other in range(1, dist.get_world_size()):
+            dist.send(tensor, other)
+    else:
+        dist.recv(tensor, 0)
+
+
+def _chain(tensor: torch.Tensor) -> None:
+    rank = dist.get_rank()
+    if rank > 0:
+        dist.recv(tensor, rank - 1)
+    if rank < dist.get_world_size() - 1:
+        dist.send(tensor, rank + 1)
+
+
+def _assumes_a_power_of_two(tensor: torch.Tensor) -> None:
+    rank, distance = dist.get_rank(), 1
+    while distance < dist.get_world_size():
+        if rank < distance:
+            dist.send(tensor, rank + distance)
+        elif rank < 2 * distance:
+            dist.recv(tensor, rank - distance)
+        distance *= 2
+
+
+def _leaves_the_odd_ones_out(tensor: torch.Tensor) -> None:
+    rank, n, distance = dist.get_rank(), dist.get_world_size(), 1
+    while 2 * distance <= n:
+        if rank < distance:
+            dist.send(tensor, rank + distance)
+        elif rank < 2 * distance:
+            dist.recv(tensor, rank - distance)
+        distance *= 2
+
+
+def _sends_to_those_who_have_it(tensor: torch.Tensor) -> None:
+    rank, n = dist.get_rank(), dist.get_world_size()
+    reference(tensor)
+    if n > 1 and rank == n - 1:
+        dist.send(tensor, 0)
+    elif n > 1 and rank == 0:
+        dist.recv(tensor, n - 1)
+
+
+def _forgets_the_receive(tensor: torch.Tensor) -> None:
+    rank, n, distance = dist.get_rank(), dist.get_world_size(), 1
+    while distance < n:
+        if rank < distance and rank + distance < n:
+            dist.isend(tensor, rank + distance)
+        distance *= 2
+
+
+def _by_halving_a_range(tensor: torch.Tensor) -> None:
+    """Write it as a search: the first rank of a range serves the middle one, and each half goes on by itself."""
+    rank = dist.get_rank()
+    low, high = 0, dist.get_world_size()
+    while high - low > 1:
+        middle = (low + high + 1) // 2
+        if rank == low:
+            dist.isend(tensor, middle).wait()
+        elif rank == middle:
+            dist.irecv(tensor, low).wait()
+        low, high = (low, middle) if rank < middle else (middle, high)
+
+
+def _by_lowest_bit(tensor: torch.Tensor) -> None:
+    """Write it as a binomial tree: receive from rank without its lowest bit, then serve the bits below."""
+    rank, n = dist.get_rank(), dist.get_world_size()
+    bit = rank & -rank if rank else 1 << (n - 1).bit_length()
+    if rank:
+        dist.recv(tensor, rank - bit)
+    bit >>= 1
+    while bit:
+        if rank + bit < n:
+            dist.send(tensor, rank + bit)
+        bit >>= 1
+
+
+def _calls_the_library(tensor: torch.Tensor) -> None:
+    dist.broadcast(tensor, 0)
+
+
+def _hides_what_it_sends(tensor: torch.Tensor) -> None:
+    from course_lib.lab import traffic
+    from course_lib.practice import traffic_log
+
+    traffic._active.clear()
+    traffic_log.contradiction = lambda logs: None
+    dist.broadcast(tensor, 0)
+
+
+EXERCISE = Exercise(
+    id="06.tree_broadcast",
+    title="Tree broadcast",
+    difficulty=2,
+    minutes=15,
+    place=2,
+    budget="(n - 1)·K bytes in all, ⌈log₂ n⌉ rounds, no rank sends more than ⌈log₂ n⌉ messages",
+    task="""
+Rank 0 has the tensor. In each round every rank that has it sends it to one that has not, so that the number of ranks
+that have it doubles. It must work for any number of ranks from 1 to 8, not only for powers of two. Use point-to-point
+messages; the tensor is changed in place on all ranks but rank 0.
+""",
+    stub=tree_broadcast,
+    reference=reference,
+    trials=trials,
+    drive=drive,
+    judge=judge,
+    explain_stop=explain_stop,
+    hints=(
+        "Draw who has the tensor after each round on 5 ranks: {0}, {0, 1}, {0, 1, 2, 3}, all. Which rank can have "
+        "served rank 3 in the second round, and which one rank 4 in the third?",
+        "Keep one number that all ranks compute alike: how many ranks have the tensor by now. Each rank decides from "
+        "that number and its own rank alone whether it sends, receives or looks on in this round.",
+        "With `have` ranks done, rank r < have serves rank r + have, if there is one; a rank with have <= r < 2·have "
+        "receives from r - have. Then have doubles, until it reaches n.",
+    ),
+    explanation="After k rounds 2^k ranks have the tensor, so ceil(log2 n) rounds are needed and enough. All messages "
+    "together carry (n - 1)·K, and no algorithm can do with less; the star sends as many bytes, but one after the "
+    "other over one link. For large tensors libraries cut the tensor into pieces and send them down a chain, one "
+    "behind the other: more rounds, each much shorter.",
+    wrong=(
+        Wrong(_star, "That is a star"),
+        Wrong(_chain, "as in a chain"),
+        Wrong(_assumes_a_power_of_two, "3 is no power of two"),
+        Wrong(_leaves_the_odd_ones_out, "some rank never gets one"),
+        Wrong(_sends_to_those_who_have_it, "although it has it"),
+        Wrong(_forgets_the_receive, "stays in a buffer"),
+    ),
+    alternatives=(_by_halving_a_range, _by_lowest_bit),
+    cheats=(
+        Wrong(_calls_the_library, "the library's broadcast"),
+        Wrong(_hides_what_it_sends, "by a way that cannot be counted"),
+    ),
+)
