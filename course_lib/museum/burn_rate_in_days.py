@@ -53,14 +53,20 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(2, 2.2),
     healed=Range(50, 50),
-    faulty={"hours = days / burn_rate": "30 / 14.4 is 2.08 days, called hours."},
+    faulty={
+        "hours = days / burn_rate": "30 / 14.4 is 2.08 days, called hours.",
+    },
     fine={
         "def wrong(": "Thirty days is the window in which 14.4 is usually quoted.",
         "return hours": "The name says hours, and that is what the caller expects.",
     },
     why_it_passes_review="Two hours sounds as urgent as a page at that rate feels, and the division is right.",
-    repair="30 x 24 / 14.4 = 50 hours. The pairs that go with 30 days: 2 % in 1 hour (14.4), 5 % in 6 hours (6), 10 % in "
-    "3 days (1): share x 720 h / window.",
-    source="Both claims were read on a public exercise page; the pairs are those of the Site Reliability Workbook, read in "
-    "tutorials that cite it, and follow from the formula.",
+    repair=(
+        "30 x 24 / 14.4 = 50 hours. The pairs that go with 30 days: 2 % in 1 hour (14.4), 5 % in 6 hours (6), 10 % "
+        "in 3 days (1): share x 720 h / window."
+    ),
+    source=(
+        "Both claims were read on a public exercise page; the pairs are those of the Site Reliability Workbook, "
+        "read in tutorials that cite it, and follow from the formula."
+    ),
 )

@@ -66,14 +66,18 @@ EXHIBIT = Exhibit(
     fault=Range(0.9, 1.01),
     healed=Range(0, 0.3),
     faulty={
-        "return sum(percent)": "utilization.gpu is the share of samples in which at least one kernel was running. How much "
-        "the kernel computed is not in it.",
+        "return sum(percent)": (
+            "utilization.gpu is the share of samples in which at least one kernel was running. How much the kernel "
+            "computed is not in it."
+        ),
     },
     fine={
         "splitlines()[1:]": "The first line is a header: float() of the raw output raises (or ask for noheader).",
         'float(row.removesuffix("%"))': "Each row ends in a per cent sign, and there is one row per GPU.",
     },
-    why_it_passes_review="The counter is called utilisation, every dashboard shows it and it is near 100 % on a working "
-    "machine. A team at 98 % can be at a tenth of peak, and buys more machines.",
+    why_it_passes_review=(
+        "The counter is called utilisation, every dashboard shows it and it is near 100 % on a working machine. A "
+        "team at 98 % can be at a tenth of peak, and buys more machines."
+    ),
     repair="Count the FLOPs of the model, divide by time and by the device's peak: model FLOPs utilisation.",
 )

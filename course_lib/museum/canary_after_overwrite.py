@@ -83,8 +83,9 @@ EXHIBIT = Exhibit(
     fault=Range(0, 0),
     healed=Range(1e-6),
     faulty={
-        "old.data.copy_(fresh.data)": "It overwrites the model that serves, under live requests: the baseline is gone, and "
-        "with it the way back.",
+        "old.data.copy_(fresh.data)": (
+            "It overwrites the model that serves, under live requests: the baseline is gone, and with it the way back."
+        ),
         "in zip(serving.parameters()": "parameters() leaves out buffers: batch-norm keeps the old model's statistics.",
         "canary = serving": "Both names are one object, so the experiment compares it with itself.",
         "users[:share]": "The first tenth of a list ordered by registration is not a random tenth.",
@@ -93,8 +94,12 @@ EXHIBIT = Exhibit(
         "share = len(users) // 10": "A tenth is a usual size for a canary.",
         "def wrong(": "Serving model, new model and users are what a rollout needs.",
     },
-    why_it_passes_review="The experiment reports no regression, always: there is no difference to find. The comment says "
-    "random, the code says first.",
-    repair="Run the new model beside the old one, copied whole (state_dict, buffers included), and choose users by a salted "
-    "hash of their id, so that the choice is random and stays the same.",
+    why_it_passes_review=(
+        "The experiment reports no regression, always: there is no difference to find. The comment says random, the "
+        "code says first."
+    ),
+    repair=(
+        "Run the new model beside the old one, copied whole (state_dict, buffers included), and choose users by a "
+        "salted hash of their id, so that the choice is random and stays the same."
+    ),
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+import re
 from functools import cache
 from importlib import import_module
 
 from course_lib.museum.exhibit import Exhibit
 from course_lib.practice.place import CourseError
 
-_MACHINERY = {"catalogue", "cli", "exhibit", "panel"}
+_MACHINERY = {"catalogue", "cli", "exhibit", "panel", "widget"}
 
 
 @cache
@@ -35,14 +36,27 @@ def exhibits(chapter: int | None = None) -> list[Exhibit]:
 
 
 def find(number: int | str) -> Exhibit:
-    """The exhibit with this number, 7, "7", "#7" or "E4"; CourseError names near numbers where there is none."""
+    """The exhibit with this number, 7, "7", "#7" or "E4"; CourseError names near ones where there is none."""
     key = str(number).strip().lstrip("#").upper()
     known = _by_number()
     if key in known:
         return known[key]
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4) or [*list(known)[-1:]]
-    names = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} and {near[-1]}"
+    near = " and ".join(f"{each.number} ({each.title})" for each in _near(key))
     raise CourseError(
-        f"There is no exhibit {str(number)!r}: they are numbered 1 to 25 (code) and E1 to E13 (numbers), "
-        f"near yours {'is' if len(near) == 1 else 'are'} {names}; `course museum` lists them all."
+        f"There is no exhibit {str(number)!r}: they are numbered 1 to 25 (code) and E1 to E13 (numbers)"
+        + (f", near yours: {near}" if near else "")
+        + "; `course museum` lists them all."
     )
+
+
+def _near(key: str) -> list[Exhibit]:
+    """The two exhibits whose numbers are nearest, or, where `key` is no number, those whose names are like it."""
+    known = _by_number()
+    if re.fullmatch(r"E?-?[0-9]+", key):
+        letter, wanted = key.startswith("E"), int(key.removeprefix("E"))
+        same = [each for each in known.values() if each.number.startswith("E") == letter]
+        return sorted(same, key=lambda each: abs(_order(each.number)[1] - wanted))[:2]
+    names = {each.slug: each for each in known.values()}
+    word = key.lower().replace("-", "_").replace(" ", "_")
+    inside = [name for name in names if word and word in name]
+    return [names[name] for name in (inside or difflib.get_close_matches(word, names, n=2, cutoff=0.4))[:2]]

@@ -63,7 +63,7 @@ def measure(program: Callable[[Sequence[nn.Module], Tensor], Tensor]) -> Finding
     return Finding(
         share,
         "of the plain loop's bytes",
-        f"It stores {rounded(100 * share, 2)} % of the bytes of a plain loop, for {rounded(100 * more, 2)} % more FLOPs.",
+        f"It stores {rounded(100 * share, 2)} % of a plain loop's bytes, for {rounded(100 * more, 2)} % more FLOPs.",
         "" if same else "The gradients are not those of the plain loop.",
         {"more_flops": more},
     )
@@ -82,16 +82,24 @@ EXHIBIT = Exhibit(
     fault=Range(0.99, 1.01),
     healed=Range(0, 0.5),
     faulty={
-        "x = block(x)": "Autograd stores every activation inside the block. Nothing is dropped and nothing recomputed."
+        "x = block(x)": (
+            "Autograd stores every activation inside the block. Nothing is dropped and nothing recomputed."
+        ),
     },
     fine={
         "for block in blocks:": "Block after block is a usual place for the checkpoints.",
         "return x": "The output is the right one: checkpointing never changes it, and so the output proves nothing.",
     },
-    why_it_passes_review="The check compares outputs, which are equal by design. What checkpointing changes, bytes and FLOPs, "
-    "is not looked at.",
-    repair="Wrap each block in torch.utils.checkpoint, and check what it costs: fewer stored bytes, more FLOPs, the same "
-    "gradients.",
-    source="An exercise in this form was read in a public collection of machine-learning problems; bytes and FLOPs are "
-    "counted here.",
+    why_it_passes_review=(
+        "The check compares outputs, which are equal by design. What checkpointing changes, bytes and FLOPs, is not "
+        "looked at."
+    ),
+    repair=(
+        "Wrap each block in torch.utils.checkpoint, and check what it costs: fewer stored bytes, more FLOPs, the "
+        "same gradients."
+    ),
+    source=(
+        "An exercise in this form was read in a public collection of machine-learning problems; bytes and FLOPs are "
+        "counted here."
+    ),
 )

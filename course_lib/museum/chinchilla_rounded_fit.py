@@ -74,16 +74,27 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(0.5, 1),
     healed=Range(0, 0.005),
-    faulty={"rule_of_thumb = 20.0": "The rule comes from the paper's other two methods. These rounded constants, taken at "
-            "their word, give 92.6 at this budget."},
+    faulty={
+        "rule_of_thumb = 20.0": (
+            "The rule comes from the paper's other two methods. These rounded constants, taken at their word, give "
+            "92.6 at this budget."
+        ),
+    },
     fine={
-        "return rule_of_thumb": "One number can be right only where the two exponents are equal; then it does not depend on the "
-        "budget.",
+        "return rule_of_thumb": (
+            "One number can be right only where the two exponents are equal; then it does not depend on the budget."
+        ),
         "def wrong(": "The formula's constants and the budget decide the answer, and both are given.",
     },
-    why_it_passes_review="Rule and formula come from one paper and are quoted side by side everywhere. Nobody minimises.",
-    repair="Minimise: D / N at N = G (C/6)^(beta/(alpha+beta)). With the constants refitted to the paper's own points it is "
-    "18.4 at 5.76e23 FLOPs, near the rule.",
-    source="Printed constants: arXiv 2203.15556; refit: arXiv 2404.10102 (E 1.8172, A 482.01, B 2085.43, alpha 0.3478, beta "
-    "0.3658), read in notes that quote its table; both minimised here.",
-)  # fmt: skip
+    why_it_passes_review=(
+        "Rule and formula come from one paper and are quoted side by side everywhere. Nobody minimises."
+    ),
+    repair=(
+        "Minimise: D / N at N = G (C/6)^(beta/(alpha+beta)). With the constants refitted to the paper's own points "
+        "it is 18.4 at 5.76e23 FLOPs, near the rule."
+    ),
+    source=(
+        "Printed constants: arXiv 2203.15556; refit: arXiv 2404.10102 (E 1.8172, A 482.01, B 2085.43, alpha 0.3478, "
+        "beta 0.3658), read in notes that quote its table; both minimised here."
+    ),
+)

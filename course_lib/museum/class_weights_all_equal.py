@@ -37,8 +37,8 @@ def measure(program: Callable[[Sequence[tuple[float, int]]], list[float]]) -> Fi
     return Finding(
         share,
         "of the draws",
-        f"The minority is 5 % of the data and {rounded(100 * share, 2)} % of what is drawn; there "
-        f"{'is' if len(set(weights)) == 1 else 'are'} {len(set(weights))} different weight{'s' * (len(set(weights)) > 1)}.",
+        f"The minority is 5 % of the data and {rounded(100 * share, 2)} % of what is drawn; different weights: "
+        f"{len(set(weights))}.",
         others={"cosine_of_scaled_mean_loss": _cosine(per_sample=False), "cosine_per_sample": _cosine(per_sample=True)},
     )
 
@@ -69,7 +69,9 @@ EXHIBIT = Exhibit(
     title="Class weights that are all equal",
     chapters=(29,),
     questions=("s003-q14", "s003-q27"),
-    claim="Weight every sample by one over its size and give the weights to a WeightedRandomSampler: imbalance solved.",
+    claim=(
+        "Weight every sample by one over its size and give the weights to a WeightedRandomSampler: imbalance solved."
+    ),
     quantity="the minority's share of the draws",
     wrong=wrong,
     repaired=repaired,
@@ -77,15 +79,19 @@ EXHIBIT = Exhibit(
     fault=Range(0.03, 0.07),
     healed=Range(0.47, 0.53),
     faulty={
-        "size = len(sample)": "It is the length of a (value, class) tuple, 2 for everybody, not the size of the class.",
+        "size = len(sample)": (
+            "It is the length of a (value, class) tuple, 2 for everybody, not the size of the class."
+        ),
     },
     fine={
         "weights.append(1 / size)": "One over a count is right, if it is the count of the sample's class.",
         "for sample in samples:": "A weight per sample, in the data's order, is what the sampler wants.",
         "return weights": "The sampler needs no normalised weights.",
     },
-    why_it_passes_review="A sampler with weights is in place and reported as the fix; nobody counts classes in a batch. A "
-    "relative: multiplying a loss that is already averaged by class weights changes the gradient's length and not its "
-    "direction (cosine 1).",
+    why_it_passes_review=(
+        "A sampler with weights is in place and reported as the fix; nobody counts classes in a batch. A relative: "
+        "multiplying a loss that is already averaged by class weights changes the gradient's length and not its "
+        "direction (cosine 1)."
+    ),
     repair="Weight by one over the class count (read labels from the dataset's own list), and count what is drawn.",
 )

@@ -103,15 +103,24 @@ EXHIBIT = Exhibit(
     fault=Range(0.9, 1),
     healed=Range(0, 0.001),
     faulty={
-        "quantize_dynamic(": "Dynamic quantisation has no Conv2d: the entry is skipped without a warning, and only the "
-        "last Linear changes.",
+        "quantize_dynamic(": (
+            "Dynamic quantisation has no Conv2d: the entry is skipped without a warning, and only the last Linear "
+            "changes."
+        ),
     },
     fine={
         "model.eval()": "Quantising for inference starts in eval mode.",
-        "layers = {nn.Linear, nn.Conv2d}": "A set of module types is what the call takes, and these two hold the work.",
+        "layers = {nn.Linear, nn.Conv2d}": (
+            "A set of module types is what the call takes, and these two hold the work."
+        ),
     },
-    why_it_passes_review="No error and no warning, and the printed model does show one quantised layer. In ResNet-50 the "
-    "one Linear holds 2,049,000 of 25,557,032 parameters, 8 %, and far less of the arithmetic.",
-    repair="Quantise the convolutions too, by a method that has them: static quantisation, or int8 weights with a scale "
-    "per channel as here (memory; for latency the kernels must be int8). Count layer types after the call.",
+    why_it_passes_review=(
+        "No error and no warning, and the printed model does show one quantised layer. In ResNet-50 the one Linear "
+        "holds 2,049,000 of 25,557,032 parameters, 8 %, and far less of the arithmetic."
+    ),
+    repair=(
+        "Quantise the convolutions too, by a method that has them: static quantisation, or int8 weights with a "
+        "scale per channel as here (memory; for latency the kernels must be int8). Count layer types after the "
+        "call."
+    ),
 )

@@ -124,7 +124,9 @@ EXHIBIT = Exhibit(
     fault=Range(1),
     healed=Range(0, 0),
     faulty={
-        'torch.save(model.state_dict(), folder / "model.pth")': "The plaintext lands on the disk first and stays there.",
+        'torch.save(model.state_dict(), folder / "model.pth")': (
+            "The plaintext lands on the disk first and stays there."
+        ),
         '"model.key").write_bytes(key)': "The key lies beside the ciphertext, so whoever takes the folder has both.",
         "return torch.load": "It loads the plaintext: the ciphertext is never read and protects nothing.",
     },
@@ -133,8 +135,13 @@ EXHIBIT = Exhibit(
         '"model.enc").write_bytes(sealed)': "The ciphertext belongs on the disk; it is the only file that does.",
         "def wrong(": "Taking the key as an argument is right: the caller fetches it from a key service.",
     },
-    why_it_passes_review="There is an encrypt call, a key and an .enc file, and the program ends well. It would also end "
-    "well with the ciphertext deleted, which no test tries. Variants: encrypting what torch.save returns, which is None; "
-    "decrypting at once in the same process; calling quantisation encryption.",
-    repair="Serialise into memory, write only ciphertext, fetch the key from a service at load time, decrypt what was read.",
+    why_it_passes_review=(
+        "There is an encrypt call, a key and an .enc file, and the program ends well. It would also end well with "
+        "the ciphertext deleted, which no test tries. Variants: encrypting what torch.save returns, which is None; "
+        "decrypting at once in the same process; calling quantisation encryption."
+    ),
+    repair=(
+        "Serialise into memory, write only ciphertext, fetch the key from a service at load time, decrypt what was "
+        "read."
+    ),
 )

@@ -69,15 +69,18 @@ EXHIBIT = Exhibit(
     fault=Range(0.05, 0.5),
     healed=Range(0, 0.03),
     faulty={
-        "weights = (0.5, 0.5, 0.5)": "They sum to 1.5, which multiplies the logits by 1.5: the same winner, too sure of "
-        "itself.",
+        "weights = (0.5, 0.5, 0.5)": (
+            "They sum to 1.5, which multiplies the logits by 1.5: the same winner, too sure of itself."
+        ),
     },
     fine={
         "members = (first, second, third)": "All three members take part.",
         "logits = sum(": "A weighted sum of logits is one of two usual ways (the other averages probabilities).",
         "return logits.softmax": "The softmax over classes makes probabilities of the sum, and hides its scale.",
     },
-    why_it_passes_review="The largest logit stays the largest, so accuracy and every test of it are unchanged. Thresholds, "
-    "routing and deferral, which read the confidence, go wrong.",
+    why_it_passes_review=(
+        "The largest logit stays the largest, so accuracy and every test of it are unchanged. Thresholds, routing "
+        "and deferral, which read the confidence, go wrong."
+    ),
     repair="Weights that sum to 1, and a calibration error beside the accuracy.",
 )

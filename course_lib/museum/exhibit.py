@@ -20,6 +20,8 @@ from typing import Any
 from course_lib.lab.measure import rounded
 from course_lib.practice.panel import Panel, Row
 
+LIMIT_S = 30.0  # for the reader's program; every measurement here takes less than 10 s
+
 
 @dataclass(frozen=True)
 class Range:
@@ -70,7 +72,8 @@ class Exhibit:
     questions whose circulating answers have the fault; claim: what is said; quantity: what the number is.
     wrong, repaired: the programs; measure: runs one and returns its Finding; fault, healed: ranges of the number.
     faulty, fine: lines of `wrong` to choose from, each by a piece of text that only that line has, with the reason.
-    source: where the right value or the claim was read; "quoted, not verified" where it was not.
+    source: where the right value or the claim was read; "quoted, not verified" where it was not. ranks: how many ranks
+    the measurement starts, 0 if none.
     """
 
     number: str
@@ -89,6 +92,7 @@ class Exhibit:
     why_it_passes_review: str
     repair: str
     source: str = ""
+    ranks: int = 0
 
     @property
     def slug(self) -> str:
@@ -128,6 +132,15 @@ class Exhibit:
         with _quietly():
             return self.measure(program)
 
+    def _run_apart(self, program: Callable[..., Any]) -> Finding:
+        """Measure the reader's program in a process of its own: an endless loop or an exit ends there."""
+        from course_lib.lab import Gang
+
+        if self.ranks:
+            return self.run(program)  # it starts ranks itself
+        with _quietly():
+            return Gang(1, timeout=LIMIT_S, backend="gloo").run(_in_a_rank, self.number, program, limit=LIMIT_S)[0]
+
     def verdict(self, finding: Finding) -> str:
         """ "repaired", "fault" (the number is in the fault's range), or "neither"."""
         if finding.number in self.healed and not finding.still_wrong:
@@ -136,17 +149,22 @@ class Exhibit:
 
     def check_repair(self, program: Callable[..., Any]) -> Panel:
         """Judge the reader's own program; never raises."""
+        from course_lib.lab import GangError
+
         title = f"Your repair of exhibit {self.number}, {self.title}"
         expected = f"It is called like the wrong one: {self.wrong.__name__}{inspect.signature(self.wrong)}."
         if not callable(program):
             return Panel(title, [Row("failed", f"This is a {type(program).__name__}, not a function.", expected)])
         try:
-            finding = self.run(program)
+            finding = self._run_apart(program)
         except KeyboardInterrupt:
             return Panel(title, [Row("failed", "You stopped it.", "Does a loop in it end?")])
+        except GangError as error:
+            return Panel(title, [Row("failed", _first_line(error), expected)])
         except (Exception, SystemExit) as error:
-            lines = str(error).strip().splitlines() or ["no message"]
-            return Panel(title, [Row("failed", f"It raised {type(error).__name__}: {lines[0]}", expected)])
+            return Panel(title, [Row("failed", f"It raised {type(error).__name__}: {_first_line(error)}", expected)])
+        if not isinstance(finding.number, (int, float)):
+            return Panel(title, [Row("failed", "It returned something that could not be measured.", expected)])
         verdict = self.verdict(finding)
         wanted = f"{self.quantity[0].upper()}{self.quantity[1:]} must be {self.healed}."
         if verdict == "repaired":
@@ -158,6 +176,16 @@ class Exhibit:
         if finding.still_wrong:
             rows.append(Row("failed", finding.still_wrong))
         return Panel(title, rows, footer="Change the program and check it again.")
+
+
+def _in_a_rank(rank: int, number: str, program: Callable[..., Any]) -> Finding:
+    from course_lib.museum.catalogue import find
+
+    return find(number).run(program)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
 
 
 def source_of(program: Callable[..., Any]) -> str:

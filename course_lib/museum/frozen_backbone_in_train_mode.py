@@ -66,7 +66,8 @@ def measure(program: Callable[..., None]) -> Finding:
     return Finding(
         change,
         "relative change",
-        f"The backbone's weights moved by {rounded(moved)} and its features of a fixed probe by {rounded(100 * change)} %.",
+        f"The backbone's weights moved by {rounded(moved)} and its features of a fixed probe by "
+        f"{rounded(100 * change, 2)} %.",
         "The head did not learn." if torch.equal(learned, head.weight) else "",
         {"weights_moved": moved},
     )
@@ -85,8 +86,10 @@ EXHIBIT = Exhibit(
     fault=Range(0.1),
     healed=Range(0, 1e-6),
     faulty={
-        "model.train()": "It reaches the backbone too: batch-norm then takes its statistics from each batch and moves its "
-        "running mean and variance, which are buffers and need no gradient.",
+        "model.train()": (
+            "It reaches the backbone too: batch-norm then takes its statistics from each batch and moves its "
+            "running mean and variance, which are buffers and need no gradient."
+        ),
     },
     fine={
         "backbone.requires_grad_(False)": "This freezes the weights, and they do stay put.",
@@ -94,7 +97,9 @@ EXHIBIT = Exhibit(
         "optimizer.zero_grad()": "Gradients are cleared before each step.",
         "nn.Sequential(backbone, head)": "Composing the two changes neither.",
     },
-    why_it_passes_review="A comparison of the weights shows nothing: the change is in the buffers. The new task looks fine; "
-    "the old one breaks, and features differ between two jobs that share the backbone.",
+    why_it_passes_review=(
+        "A comparison of the weights shows nothing: the change is in the buffers. The new task looks fine; the old "
+        "one breaks, and features differ between two jobs that share the backbone."
+    ),
     repair="Put the backbone into eval mode after every model.train(), and compare buffers as well as weights.",
 )

@@ -74,8 +74,9 @@ EXHIBIT = Exhibit(
     fault=Range(4, 4),
     healed=Range(2, 2),
     faulty={
-        "F.cross_entropy(model(x), y)": "The forward pass runs outside autocast, so every product is computed and stored "
-        "in float32.",
+        "F.cross_entropy(model(x), y)": (
+            "The forward pass runs outside autocast, so every product is computed and stored in float32."
+        ),
     },
     fine={
         "torch.amp.GradScaler": "A scaler is right for float16 gradients. It scales a loss; it chooses no type.",
@@ -83,7 +84,12 @@ EXHIBIT = Exhibit(
         "scaler.step(optimizer)": "It divides the gradients by the scale again and skips a step with infinities.",
         "scaler.update()": "It adapts the scale, once per step, as it should.",
     },
-    why_it_passes_review="The scaler is the visible part of every mixed-precision recipe, the run stays correct, and the "
-    "dashboard carries the label. Only the speed-up and the memory saving are missing.",
-    repair="Run forward pass and loss under torch.autocast; keep the scaler for float16 only. Check one activation's dtype.",
+    why_it_passes_review=(
+        "The scaler is the visible part of every mixed-precision recipe, the run stays correct, and the dashboard "
+        "carries the label. Only the speed-up and the memory saving are missing."
+    ),
+    repair=(
+        "Run forward pass and loss under torch.autocast; keep the scaler for float16 only. Check one activation's "
+        "dtype."
+    ),
 )

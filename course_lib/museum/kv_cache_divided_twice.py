@@ -52,14 +52,16 @@ EXHIBIT = Exhibit(
     fault=Range(0.0625, 0.0625),
     healed=Range(64, 64),
     faulty={
-        "return size / 1024**4": "This is TiB: 0.0625. One of the two, the expression or the 64, was not computed."
+        "return size / 1024**4": "This is TiB: 0.0625. One of the two, the expression or the 64, was not computed.",
     },
     fine={
         "values = 2 *": "Keys and values, for each layer, channel, token and sequence.",
         "size = values * bytes_per_value": "Four bytes in float32, two in bf16.",
     },
-    why_it_passes_review="The answer, 64 GiB, is right and known by heart. Nobody evaluates the expression that stands "
-    "before it; whoever copies it for another model is off by 1,024.",
+    why_it_passes_review=(
+        "The answer, 64 GiB, is right and known by heart. Nobody evaluates the expression that stands before it; "
+        "whoever copies it for another model is off by 1,024."
+    ),
     repair="Divide by 1024^3, and let the machine evaluate what is printed.",
     source="Counted here on tensors. That the claim circulates is quoted, not verified.",
 )

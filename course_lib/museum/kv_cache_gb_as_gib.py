@@ -47,13 +47,19 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(6.7, 6.72),
     healed=Range(6.25, 6.25),
-    faulty={"/ 1e9": "A thousand million bytes is a GB. A GiB is 2^30 bytes, 7 % more."},
+    faulty={
+        "/ 1e9": "A thousand million bytes is a GB. A GiB is 2^30 bytes, 7 % more.",
+    },
     fine={
         "per_token = 2 *": "Keys and values for 40 layers of 5,120 channels, two bytes each: 819,200 bytes.",
         "def wrong(": "LLaMA-2-13B has as many KV heads as query heads, so d_model is the width.",
     },
-    why_it_passes_review="The digits are right for GB. The error of 7 % is smaller than the margin people keep, until ten "
-    "such caches have to fit into 64 GiB.",
-    repair="Say GB with 1e9 and GiB with 2^30: 6.71 GB = 6.25 GiB. Device memory is sold in one and reported in the other.",
+    why_it_passes_review=(
+        "The digits are right for GB. The error of 7 % is smaller than the margin people keep, until ten such "
+        "caches have to fit into 64 GiB."
+    ),
+    repair=(
+        "Say GB with 1e9 and GiB with 2^30: 6.71 GB = 6.25 GiB. Device memory is sold in one and reported in the other."
+    ),
     source="Counted here on tensors. That the claim circulates is quoted, not verified.",
 )

@@ -70,7 +70,8 @@ def measure(program: Callable) -> Finding:
     return Finding(
         computed,
         "calls",
-        f"For 100 equal inputs the model is called {computed} time{'s' * (computed > 1)}; for [5, 5, 5] in a reused buffer 2x is {answer}.",
+        f"For 100 equal inputs the model is called {computed} time{'s' * (computed > 1)}; for [5, 5, 5] in a reused "
+        f"buffer 2x is {answer}.",
         stale or shared,
     )
 
@@ -88,17 +89,23 @@ EXHIBIT = Exhibit(
     fault=Range(100, 100),
     healed=Range(1, 1),
     faulty={
-        "@lru_cache(maxsize=128)": "It finds entries by hash and equality; a tensor's hash is its identity. Equal inputs "
-        "miss, and one object that was changed in place hits.",
+        "@lru_cache(maxsize=128)": (
+            "It finds entries by hash and equality; a tensor's hash is its identity. Equal inputs miss, and one "
+            "object that was changed in place hits."
+        ),
     },
     fine={
         "return model(x)": "Calling the model on a miss is right.",
         "def predict(x: Tensor)": "The function has no other argument that the cache would have to know.",
         "return predict": "Returning the wrapped function is right.",
     },
-    why_it_passes_review="In a test with one tensor object the second call is instant. In service each request is a new "
-    "object: no hit ever, and the last 128 inputs and outputs stay in device memory. With a reused input buffer a user "
-    "gets somebody else's answer.",
-    repair="Key by content (type, shape and bytes, or the request's token ids) and hand out a copy. For language models "
-    "cache prefixes, not calls.",
+    why_it_passes_review=(
+        "In a test with one tensor object the second call is instant. In service each request is a new object: no "
+        "hit ever, and the last 128 inputs and outputs stay in device memory. With a reused input buffer a user "
+        "gets somebody else's answer."
+    ),
+    repair=(
+        "Key by content (type, shape and bytes, or the request's token ids) and hand out a copy. For language "
+        "models cache prefixes, not calls."
+    ),
 )

@@ -44,12 +44,12 @@ def measure(program: Callable[[nn.Module, Tensor], Tensor]) -> Finding:
     model[0].register_forward_hook(lambda module, _inputs, output: calls.append(output.device))
     difference = float((program(model, samples) - program(model, samples)).detach().abs().max())
     passes = len(calls) // 2
+    counted = f"{passes} forward pass{'es' * (passes > 1)} for 16 samples"
     return Finding(
         difference,
         "in the largest output difference",
-        f"Two calls on the same samples differ by {rounded(difference, 2)}; {passes} forward pass{'es' * (passes > 1)} for "
-        f"16 samples, on {len(set(calls))} device.",
-        "" if passes == 1 else f"{passes} forward passes for 16 samples: one after another, not in parallel.",
+        f"Two calls on the same samples differ by {rounded(difference, 2)}; {counted}, on {len(set(calls))} device.",
+        "" if passes == 1 else f"{counted}: one after another, not in parallel.",
         {"passes": passes, "devices": len(set(calls))},
     )
 
@@ -67,15 +67,22 @@ EXHIBIT = Exhibit(
     fault=Range(0.01),
     healed=Range(0, 1e-6),
     faulty={
-        "for sample in samples:": "One sample after another on one device: nothing is batched and nothing is parallel.",
-        "outputs.append(model(": "The model is still in train mode: dropout draws anew for every call. eval() is missing.",
+        "for sample in samples:": (
+            "One sample after another on one device: nothing is batched and nothing is parallel."
+        ),
+        "outputs.append(model(": (
+            "The model is still in train mode: dropout draws anew for every call. eval() is missing."
+        ),
     },
     fine={
-        "with torch.no_grad():": "Turning off autograd's recording is right for inference. It saves memory and spreads "
-        "nothing.",
+        "with torch.no_grad():": (
+            "Turning off autograd's recording is right for inference. It saves memory and spreads nothing."
+        ),
         "return torch.cat(outputs)": "Joining the outputs is fine, though a batch would not need it.",
     },
-    why_it_passes_review="no_grad belongs in every inference answer, so its presence looks like care. A test on a model "
-    "without dropout and batch-norm passes.",
+    why_it_passes_review=(
+        "no_grad belongs in every inference answer, so its presence looks like care. A test on a model without "
+        "dropout and batch-norm passes."
+    ),
     repair="Call eval(), batch the samples, and use inference_mode. For several devices use replicas or shards.",
 )

@@ -74,18 +74,24 @@ EXHIBIT = Exhibit(
     fault=Range(0, 1),
     healed=Range(80, 125),
     faulty={
-        "noise = epsilon *": "The stricter the setting, the smaller the noise: the protection is upside down. It must grow "
-        "with sensitivity / epsilon.",
+        "noise = epsilon *": (
+            "The stricter the setting, the smaller the noise: the protection is upside down. It must grow with "
+            "sensitivity / epsilon."
+        ),
         "total = values.sum()": "Nothing bounds one person's value, so no amount of noise hides that person.",
     },
     fine={
         "people = len(values)": "The number of people may be public; the guarantee meant here replaces a person.",
         "return total / people": "Noise on a released statistic is the right place.",
     },
-    why_it_passes_review="There is a parameter called epsilon and there is noise, and the output looks plausible at "
-    "epsilon 1, where both formulas give noise of a similar kind. Nobody plots noise against epsilon. A relative: a 'DP "
-    "loss' computed after optimizer.step(), which leaves the weights as they were, bit by bit.",
-    repair="Clip each person's contribution, then add Laplace noise of scale sensitivity / epsilon (for training: clip "
-    "per-sample gradients, add Gaussian noise to their sum, account for delta).",
+    why_it_passes_review=(
+        "There is a parameter called epsilon and there is noise, and the output looks plausible at epsilon 1, where "
+        "both formulas give noise of a similar kind. Nobody plots noise against epsilon. A relative: a 'DP loss' "
+        "computed after optimizer.step(), which leaves the weights as they were, bit by bit."
+    ),
+    repair=(
+        "Clip each person's contribution, then add Laplace noise of scale sensitivity / epsilon (for training: clip "
+        "per-sample gradients, add Gaussian noise to their sum, account for delta)."
+    ),
     source="Dwork and Roth, The Algorithmic Foundations of Differential Privacy, theorem 3.6: quoted, not verified.",
 )

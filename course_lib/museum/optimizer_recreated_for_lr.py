@@ -53,8 +53,8 @@ def measure(program: Callable[..., torch.optim.Optimizer]) -> Finding:
     return Finding(
         kept,
         "tensors with state",
-        f"{kept} of 2 tensors keep their Adam state; the next step is {rounded(next_move / lr, 2)} of the learning rate, "
-        f"the step before it was {rounded(moves[-1] / lr, 2)}.",
+        f"{kept} of 2 tensors keep their Adam state; the next step is {rounded(next_move / lr, 2)} of the rate, the "
+        f"step before it was {rounded(moves[-1] / lr, 2)}.",
         "" if abs(rate - lr) < 1e-12 else f"The learning rate is {rounded(rate)} and should be {rounded(lr)}.",
         {"step_before": moves[-1], "step_after": next_move},
     )
@@ -73,14 +73,18 @@ EXHIBIT = Exhibit(
     fault=Range(0, 0),
     healed=Range(2, 2),
     faulty={
-        "torch.optim.Adam(parameters, lr=lr)": "A new Adam has empty moments and step counts: its first steps are full "
-        "size whatever the gradient, and a scheduler still holds the old one.",
+        "torch.optim.Adam(parameters, lr=lr)": (
+            "A new Adam has empty moments and step counts: its first steps are full size whatever the gradient, and "
+            "a scheduler still holds the old one."
+        ),
     },
     fine={
         "parameters = model.parameters()": "They are the right parameters.",
         "return optimizer": "The caller uses what is returned.",
     },
-    why_it_passes_review="The rate does change and training goes on. The bump in the loss at each change looks like noise, "
-    "or like the schedule. The same fault on resume reads as 'loss jumps after a restart'.",
+    why_it_passes_review=(
+        "The rate does change and training goes on. The bump in the loss at each change looks like noise, or like "
+        "the schedule. The same fault on resume reads as 'loss jumps after a restart'."
+    ),
     repair="Set group['lr'] in optimizer.param_groups, or use a scheduler; on resume load the optimizer's state_dict.",
 )

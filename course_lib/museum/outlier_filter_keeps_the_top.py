@@ -62,16 +62,24 @@ EXHIBIT = Exhibit(
     fault=Range(900, 999),
     healed=Range(50, 150),
     faulty={
-        "np.percentile(score, 95)": "decision_function is high for normal rows and low for outliers: what lies above its "
-        "95th percentile is the most normal twentieth.",
+        "np.percentile(score, 95)": (
+            "decision_function is high for normal rows and low for outliers: what lies above its 95th percentile is "
+            "the most normal twentieth."
+        ),
     },
     fine={
         "IsolationForest(contamination=0.1": "A tenth is the share that is expected; it sets where predict() cuts.",
         "forest.decision_function(rows)": "A score per row is what a cut needs; mind its sign.",
-        "return rows[score >= threshold]": "Keeping the high scores is right: they are the normal rows. The threshold is not.",
+        "return rows[score >= threshold]": (
+            "Keeping the high scores is right: they are the normal rows. The threshold is not."
+        ),
     },
-    why_it_passes_review="'95 %' reads like 'drop 5 %', and metrics may even improve: what is left is easy. Nobody prints "
-    "the number of rows before and after.",
-    repair="Keep predict() == 1, which uses the contamination, or cut at the 10th percentile. Print how many rows go and look "
-    "at some of them.",
+    why_it_passes_review=(
+        "'95 %' reads like 'drop 5 %', and metrics may even improve: what is left is easy. Nobody prints the number "
+        "of rows before and after."
+    ),
+    repair=(
+        "Keep predict() == 1, which uses the contamination, or cut at the 10th percentile. Print how many rows go "
+        "and look at some of them."
+    ),
 )

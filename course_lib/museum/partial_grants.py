@@ -49,7 +49,7 @@ def measure(program: Callable[[int, list[list[int]]], list[list[int]]]) -> Findi
     return Finding(
         stranded,
         "GPUs",
-        f"Two 8-GPU jobs on 12 GPUs get {grants[0]} and {grants[1]}: {stranded} GPUs are held by a job that cannot run. "
+        f"Two 8-GPU jobs on 12 GPUs get {grants[0]} and {grants[1]}: {stranded} are held by a job that cannot run. "
         f"{f'Capacity is used up in cycle {short} of 10.' if short else 'Ten more cycles all run.'}",
         still,
         {"first_cycle_short": short or 0},
@@ -70,15 +70,20 @@ EXHIBIT = Exhibit(
     healed=Range(0, 0),
     faulty={
         "free = capacity": "It is set once: what ended jobs held is never given back, and the pool runs dry.",
-        "grant = min(free, wanted)": "Half of a gang cannot start: it holds its part and waits, for ever if two such jobs "
-        "wait for each other.",
+        "grant = min(free, wanted)": (
+            "Half of a gang cannot start: it holds its part and waits, for ever if two such jobs wait for each other."
+        ),
     },
     fine={
         "free -= grant": "What is granted in a cycle is not free in it.",
         "for wanted in jobs:": "First come, first served is a policy, if not the fairest.",
         "granted.append(grants)": "The record of what was granted is right.",
     },
-    why_it_passes_review="Utilisation looks perfect: every GPU is allocated. In a demonstration with small jobs and few "
-    "cycles nothing waits.",
-    repair="Grant all or nothing (gang scheduling), release when a job ends, and queue or reserve for the one that waits.",
+    why_it_passes_review=(
+        "Utilisation looks perfect: every GPU is allocated. In a demonstration with small jobs and few cycles "
+        "nothing waits."
+    ),
+    repair=(
+        "Grant all or nothing (gang scheduling), release when a job ends, and queue or reserve for the one that waits."
+    ),
 )

@@ -65,15 +65,21 @@ EXHIBIT = Exhibit(
     fault=Range(0, 0),
     healed=Range(2, 2),
     faulty={
-        "model.fc.requires_grad = True": "Module has no such switch: this stores a new attribute that nothing reads, and "
-        "the head's parameters stay frozen.",
+        "model.fc.requires_grad = True": (
+            "Module has no such switch: this stores a new attribute that nothing reads, and the head's parameters "
+            "stay frozen."
+        ),
     },
     fine={
         "for parameter in": "parameters() yields every parameter of the model, the head's too, which is meant here.",
         "parameter.requires_grad = False": "On a parameter, a tensor, requires_grad is the real switch.",
         "model.train()": "The mode concerns dropout and batch-norm, not which parameters learn.",
     },
-    why_it_passes_review="It reads like the line above it, which works. Here backward() raises; with any other trainable "
-    "part in the model the job runs, the loss falls, and the head never moves.",
-    repair="Call model.fc.requires_grad_(True), with the underscore, and count the trainable parameters before training.",
+    why_it_passes_review=(
+        "It reads like the line above it, which works. Here backward() raises; with any other trainable part in the "
+        "model the job runs, the loss falls, and the head never moves."
+    ),
+    repair=(
+        "Call model.fc.requires_grad_(True), with the underscore, and count the trainable parameters before training."
+    ),
 )

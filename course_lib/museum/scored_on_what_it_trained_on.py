@@ -71,8 +71,9 @@ EXHIBIT = Exhibit(
     fault=Range(0.75, 1),
     healed=Range(0.35, 0.65),
     faulty={
-        "model = SGDClassifier(": "The model is made once: from the second fold on it is tested on rows that it has trained "
-        "on.",
+        "model = SGDClassifier(": (
+            "The model is made once: from the second fold on it is tested on rows that it has trained on."
+        ),
     },
     fine={
         "for train, test in KFold": "The folds are shuffled and disjoint.",
@@ -80,7 +81,10 @@ EXHIBIT = Exhibit(
         "scores.append(": "Each round scores the fold's test rows.",
         "for _ in range(20):": "Twenty passes overfit, which is allowed: that is what held-out rows are for.",
     },
-    why_it_passes_review="The loop has train and test rows, and KFold is used as documented. The scores rise from fold to "
-    "fold, which reads as learning. Relatives: accuracy on the training loader, accuracy on the stream just trained on.",
+    why_it_passes_review=(
+        "The loop has train and test rows, and KFold is used as documented. The scores rise from fold to fold, "
+        "which reads as learning. Relatives: accuracy on the training loader, accuracy on the stream just trained "
+        "on."
+    ),
     repair="Make the model and its optimizer inside the loop. As a test of the test, score random labels.",
 )

@@ -74,16 +74,25 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(2.9, 3.1),
     healed=Range(0.999, 1.001),
-    faulty={"return attention / step": "This is attention's whole share of a step, forward and backward. Only the forward is "
-            "done again: a third of it."},
+    faulty={
+        "return attention / step": (
+            "This is attention's whole share of a step, forward and backward. Only the forward is done again: a "
+            "third of it."
+        ),
+    },
     fine={
         "attention = tokens / (6 * d_model)": "Attention's FLOPs over the matrix products': 12 s over 72 h.",
         "step = 1 + attention": "A step is both together.",
     },
-    why_it_passes_review="It stands in the documentation of training libraries, it is small either way, and it errs on the "
-    "safe side.",
-    repair="4 s / (72 h + 12 s): 0.90 % for GPT-3. Half of that with torch's default early stop, which skips the "
-    "recomputation's last product. State which one you mean.",
-    source="2.7 % read in a training library's documentation, which cites arXiv 2205.05198; how the paper counts is not "
-    "verified. FLOPs counted here.",
-)  # fmt: skip
+    why_it_passes_review=(
+        "It stands in the documentation of training libraries, it is small either way, and it errs on the safe side."
+    ),
+    repair=(
+        "4 s / (72 h + 12 s): 0.90 % for GPT-3. Half of that with torch's default early stop, which skips the "
+        "recomputation's last product. State which one you mean."
+    ),
+    source=(
+        "2.7 % read in a training library's documentation, which cites arXiv 2205.05198; how the paper counts is "
+        "not verified. FLOPs counted here."
+    ),
+)

@@ -15,7 +15,7 @@ COUNTS = {
     "GPU SRAM": 19,
     "GPU system processor": 17,
 }
-PRINTED = {"faulty GPU": 30.1, "GPU HBM3 memory": 17.2, "network switch or cable": 8.4, "GPU SRAM": 4.5, "GPU system processor": 4.1}  # fmt: skip
+PRINTED = dict(zip(COUNTS, (30.1, 17.2, 8.4, 4.5, 4.1), strict=True))
 
 
 def wrong(counts: Mapping[str, int], total: int) -> dict[str, float]:
@@ -39,8 +39,8 @@ def measure(program: Callable[[Mapping[str, int], int], dict[str, float]]) -> Fi
     return Finding(
         gaps[worst],
         "percentage points",
-        f"{len(off)} of {len(gaps)} rows do not fit their count. {worst}: {rounded(shares[worst])} % is {fitting} of 419; "
-        f"{COUNTS[worst]} of 419 is {rounded(100 * COUNTS[worst] / 419)} %."
+        f"{len(off)} of {len(gaps)} rows do not fit their count. {worst}: {rounded(shares[worst])} % is {fitting} of "
+        f"419; {COUNTS[worst]} of 419 is {rounded(100 * COUNTS[worst] / 419)} %."
         if off
         else f"All {len(gaps)} rows fit their counts; {worst} is {rounded(shares[worst])} %.",
         others={"rows_off": len(off), "faulty_gpu": shares["faulty GPU"]},
@@ -60,14 +60,22 @@ EXHIBIT = Exhibit(
     fault=Range(5, 5.5),
     healed=Range(0, 0.051),
     faulty={
-        "shares = dict(PRINTED)": "It copies the percentages. Four rows fit; the first does not: 148 of 419 is 35.3 %."
+        "shares = dict(PRINTED)": (
+            "It copies the percentages. Four rows fit; the first does not: 148 of 419 is 35.3 %."
+        ),
     },
     fine={
         "return {cause:": "One share per cause, in the counts' order, is what is asked.",
         "def wrong(": "Counts and total are given: everything needed to compute, and neither is used.",
     },
-    why_it_passes_review="It stands so in a well-known report and in every article about it; the rows around it are right.",
-    repair="Compute shares from counts, and audit a table before you quote it: 30.1 % fits 126, not 148. Which of the two is "
-    "the slip cannot be told from the table.",
-    source="Counts and percentages read in press articles on the Llama 3 report, which quote its table; recomputed here.",
+    why_it_passes_review=(
+        "It stands so in a well-known report and in every article about it; the rows around it are right."
+    ),
+    repair=(
+        "Compute shares from counts, and audit a table before you quote it: 30.1 % fits 126, not 148. Which of the "
+        "two is the slip cannot be told from the table."
+    ),
+    source=(
+        "Counts and percentages read in press articles on the Llama 3 report, which quote its table; recomputed here."
+    ),
 )

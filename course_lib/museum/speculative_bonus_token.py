@@ -66,16 +66,22 @@ EXHIBIT = Exhibit(
     fault=Range(0.15, 1),
     healed=Range(0, 0.02),
     faulty={
-        "tokens = alpha * (1 - alpha**k)": "It counts accepted drafts only. The target's own pass always yields one more "
-        "token: the corrected one, or a bonus after k accepted.",
+        "tokens = alpha * (1 - alpha**k)": (
+            "It counts accepted drafts only. The target's own pass always yields one more token: the corrected one, "
+            "or a bonus after k accepted."
+        ),
     },
     fine={
         "cost = 1 + k * c": "One pass of the target and k draft steps of cost c each.",
         "return tokens / cost": "Plain decoding makes one token per pass of cost 1, so this is the speed-up.",
     },
-    why_it_passes_review="It is the expected number of accepted drafts, correctly derived. It is even the specification of "
-    "a problem that is graded automatically, so a right answer fails there.",
+    why_it_passes_review=(
+        "It is the expected number of accepted drafts, correctly derived. It is even the specification of a problem "
+        "that is graded automatically, so a right answer fails there."
+    ),
     repair="(1 - alpha^(k+1)) / (1 - alpha) tokens per pass: 2.401 times at these numbers.",
-    source="Formula: Leviathan and others, arXiv 2211.17192; recomputed here by simulation. The claim was read on a "
-    "public practice site for interview problems.",
+    source=(
+        "Formula: Leviathan and others, arXiv 2211.17192; recomputed here by simulation. The claim was read on a "
+        "public practice site for interview problems."
+    ),
 )

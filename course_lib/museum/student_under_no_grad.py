@@ -72,7 +72,9 @@ EXHIBIT = Exhibit(
     title="A student that is not listening",
     chapters=(13,),
     questions=("s004-q02",),
-    claim="Distillation: no_grad for the two forward passes saves memory, KLDivLoss compares them, the optimizer steps.",
+    claim=(
+        "Distillation: no_grad for the two forward passes saves memory, KLDivLoss compares them, the optimizer steps."
+    ),
     quantity="the largest change of a student's weight in one step",
     wrong=wrong,
     repaired=repaired,
@@ -80,9 +82,12 @@ EXHIBIT = Exhibit(
     fault=Range(0, 0),
     healed=Range(1e-6),
     faulty={
-        "guess = student(x)": "The student's forward pass is inside no_grad: its loss has no graph and nothing to follow.",
-        "nn.KLDivLoss()": "The default reduction averages over classes as well and shrinks the loss by their number; use "
-        "'batchmean'.",
+        "guess = student(x)": (
+            "The student's forward pass is inside no_grad: its loss has no graph and nothing to follow."
+        ),
+        "nn.KLDivLoss()": (
+            "The default reduction averages over classes as well and shrinks the loss by their number; use 'batchmean'."
+        ),
         "optimizer.step()": "No backward() came before it: there is no gradient to step with.",
     },
     fine={
@@ -90,7 +95,9 @@ EXHIBIT = Exhibit(
         "optimizer.zero_grad()": "Clearing the gradients first is right.",
         "return loss.item()": "item() is for logging and is right here.",
     },
-    why_it_passes_review="Every piece has its usual name and the loop runs. Repaired half-way, the loss is still 100 times "
-    "too small for 100 classes, and somebody will tune the learning rate for weeks.",
+    why_it_passes_review=(
+        "Every piece has its usual name and the loop runs. Repaired half-way, the loss is still 100 times too small "
+        "for 100 classes, and somebody will tune the learning rate for weeks."
+    ),
     repair="Only the teacher under no_grad; KLDivLoss(reduction='batchmean'); backward before the step.",
 )

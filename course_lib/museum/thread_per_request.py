@@ -86,16 +86,22 @@ EXHIBIT = Exhibit(
     fault=Range(32, 32),
     healed=Range(1, 8),
     faulty={
-        "answers = serve([request])": "A batch of one per request, and a blocking call in a coroutine that awaits nothing: "
-        "requests and health checks queue behind it.",
+        "answers = serve([request])": (
+            "A batch of one per request, and a blocking call in a coroutine that awaits nothing: requests and "
+            "health checks queue behind it."
+        ),
     },
     fine={
         "async def handle(": "A coroutine per request is how servers are written; what it does inside is the matter.",
         "return answers[0]": "The only answer of the only request.",
         "asyncio.gather(": "gather would overlap coroutines, if they awaited anything.",
     },
-    why_it_passes_review="async, await and gather are all there, and answers are right. On an idle server with one user the "
-    "latency is the same. With threads instead of coroutines the device still computes batches of one.",
-    repair="Collect requests into a batch and run it off the event loop (asyncio.to_thread here; a batching queue in an "
-    "engine).",
+    why_it_passes_review=(
+        "async, await and gather are all there, and answers are right. On an idle server with one user the latency "
+        "is the same. With threads instead of coroutines the device still computes batches of one."
+    ),
+    repair=(
+        "Collect requests into a batch and run it off the event loop (asyncio.to_thread here; a batching queue in "
+        "an engine)."
+    ),
 )

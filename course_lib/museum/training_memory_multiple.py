@@ -63,15 +63,23 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(3, 4),
     healed=Range(8, 8),
-    faulty={"multiple = 4": "Weights, gradients and two moments are four things, but not of equal size: moments and the "
-            "master copy are float32."},
+    faulty={
+        "multiple = 4": (
+            "Weights, gradients and two moments are four things, but not of equal size: moments and the master copy "
+            "are float32."
+        ),
+    },
     fine={
         "inference = 2 * num_parameters": "Two bytes per parameter in bf16.",
         "return multiple * inference": "A multiple of the weights is a fair way to say it; the multiple is wrong.",
     },
-    why_it_passes_review="It is right for pure float32 (4 + 4 + 8 bytes over 4), and the reader carries the multiple over to "
-    "bf16 weights, where it is half of what is needed.",
-    repair="2 + 2 + 12 = 16 bytes per parameter against 2: eight times, before activations (18 with a float32 gradient kept "
-    "beside the bf16 one, 20 with float32 accumulation).",
+    why_it_passes_review=(
+        "It is right for pure float32 (4 + 4 + 8 bytes over 4), and the reader carries the multiple over to bf16 "
+        "weights, where it is half of what is needed."
+    ),
+    repair=(
+        "2 + 2 + 12 = 16 bytes per parameter against 2: eight times, before activations (18 with a float32 gradient "
+        "kept beside the bf16 one, 20 with float32 accumulation)."
+    ),
     source="16 bytes: ZeRO, arXiv 1910.02054; counted here. That the claim circulates is quoted, not verified.",
-)  # fmt: skip
+)

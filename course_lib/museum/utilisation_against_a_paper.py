@@ -55,16 +55,23 @@ EXHIBIT = Exhibit(
     fault=Range(0.46, 0.47),
     healed=Range(0.197, 0.199),
     faulty={
-        "return tokens_per_s /": "A ratio of two speeds is a comparison of two runs. The other run was itself at a part of "
-        "its peak.",
+        "return tokens_per_s /": (
+            "A ratio of two speeds is a comparison of two runs. The other run was itself at a part of its peak."
+        ),
     },
     fine={
         "published_tokens_per_s = 3300": "A published speed is worth quoting, as a comparison and with its source.",
         "def wrong(": "Speed, size and peak are all that a utilisation needs; the body uses one of them.",
     },
-    why_it_passes_review="46 % looks like a good utilisation, near what well-tuned runs report, so nobody asks what it is a "
-    "share of.",
-    repair="6 x parameters x tokens/s over the device's peak: 19.8 % (attention's FLOPs left out, as usual at short context).",
-    source="6 FLOPs per parameter and token: PaLM, arXiv 2204.02311, appendix B, counted here. The claim and the paper's "
-    "speed are quoted, not verified.",
+    why_it_passes_review=(
+        "46 % looks like a good utilisation, near what well-tuned runs report, so nobody asks what it is a share of."
+    ),
+    repair=(
+        "6 x parameters x tokens/s over the device's peak: 19.8 % (attention's FLOPs left out, as usual at short "
+        "context)."
+    ),
+    source=(
+        "6 FLOPs per parameter and token: PaLM, arXiv 2204.02311, appendix B, counted here. The claim and the "
+        "paper's speed are quoted, not verified."
+    ),
 )

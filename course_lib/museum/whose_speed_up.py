@@ -83,17 +83,27 @@ EXHIBIT = Exhibit(
     fault=Range(23, 23),
     healed=Range(36.9, 36.9),
     faulty={
-        "if report.technique == technique": "It looks the figure up by technique, so another system's number, against "
-        "another baseline, is quoted under this system's name.",
+        "if report.technique == technique": (
+            "It looks the figure up by technique, so another system's number, against another baseline, is quoted "
+            "under this system's name."
+        ),
     },
     fine={
         "technique = next(": "Orca's technique is continuous batching, as its report says.",
-        "return found[-1]": "Two figures are left to choose from; the choice is wrong because one does not belong here.",
+        "return found[-1]": (
+            "Two figures are left to choose from; the choice is wrong because one does not belong here."
+        ),
     },
-    why_it_passes_review="Same technique, same order of magnitude, and a range from a blog post sounds more careful than one "
-    "large figure.",
-    repair="Quote system, baseline and condition with every speed-up: 36.9 times is Orca's own, 23 times is vLLM's against "
-    "static batching. Neither is what scheduling alone gives.",
-    source="36.9 read in the abstract (OSDI 2022), 23 in the blog's title and introduction, the claim on a research "
-    "summary page. The two figures are quoted, not recomputed.",
+    why_it_passes_review=(
+        "Same technique, same order of magnitude, and a range from a blog post sounds more careful than one large "
+        "figure."
+    ),
+    repair=(
+        "Quote system, baseline and condition with every speed-up: 36.9 times is Orca's own, 23 times is vLLM's "
+        "against static batching. Neither is what scheduling alone gives."
+    ),
+    source=(
+        "36.9 read in the abstract (OSDI 2022), 23 in the blog's title and introduction, the claim on a research "
+        "summary page. The two figures are quoted, not recomputed."
+    ),
 )

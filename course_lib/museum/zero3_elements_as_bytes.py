@@ -37,8 +37,8 @@ def measure(program: Callable[[float], float]) -> Finding:
     return Finding(
         claimed / 1e9,
         "GB",
-        f"For 65 billion parameters the formula gives {rounded(claimed / 1e9)} GB a step, {rounded(seconds)} s on 10 Gbit/s; "
-        f"the messages of a 64-rank ring add up to {rounded(counted / 1e9)} GB.",
+        f"For 65 billion parameters the formula gives {rounded(claimed / 1e9)} GB a step, {rounded(seconds)} s on 10 "
+        f"Gbit/s; the messages of a 64-rank ring add up to {rounded(counted / 1e9)} GB.",
         others={"counted_gb": counted / 1e9, "seconds": seconds},
     )
 
@@ -55,16 +55,25 @@ EXHIBIT = Exhibit(
     measure=measure,
     fault=Range(190, 200),
     healed=Range(383, 391),
-    faulty={"return passes * num_parameters": "Three times the parameters is a number of elements; in bf16 each is two "
-            "bytes."},
+    faulty={
+        "return passes * num_parameters": (
+            "Three times the parameters is a number of elements; in bf16 each is two bytes."
+        ),
+    },
     fine={
-        "passes = 3": "Two all-gathers and one reduce-scatter, each about the whole model: three, against two for data "
-        "parallelism.",
+        "passes = 3": (
+            "Two all-gathers and one reduce-scatter, each about the whole model: three, against two for data "
+            "parallelism."
+        ),
         "def wrong(": "For many ranks (n - 1) / n is near 1; at 4 ranks it is 0.75 and must be kept.",
     },
-    why_it_passes_review="The 3 is right, the paper writes it so, and GB after a large number looks right. The unit got lost "
-    "between 'parameters' and 'bytes'.",
+    why_it_passes_review=(
+        "The 3 is right, the paper writes it so, and GB after a large number looks right. The unit got lost between "
+        "'parameters' and 'bytes'."
+    ),
     repair="3 elements per parameter times 2 bytes: 390 GB, 312 s (384 GB with (n - 1) / n at 64 ranks).",
-    source="Traffic in elements: ZeRO, arXiv 1910.02054; messages added up here. That the claim circulates is quoted, not "
-    "verified.",
-)  # fmt: skip
+    source=(
+        "Traffic in elements: ZeRO, arXiv 1910.02054; messages added up here. That the claim circulates is quoted, "
+        "not verified."
+    ),
+)

@@ -46,8 +46,8 @@ def measure(program: Callable[[list[float]], int]) -> Finding:
     return Finding(
         mean,
         "nats",
-        f"On 200 noisy curves it keeps epoch {rounded(sum(kept) / 200, 2)} on average, with a loss of {rounded(mean, 2)}; "
-        "the curves end at 0.16.",
+        f"On 200 noisy curves it keeps epoch {rounded(sum(kept) / 200, 2)} on average, with a loss of "
+        f"{rounded(mean, 2)}; the curves end at 0.16.",
         others={"mean_epoch": sum(kept) / 200},
     )
 
@@ -72,7 +72,9 @@ EXHIBIT = Exhibit(
         "best, best_epoch = loss, epoch": "The best checkpoint is remembered.",
         "return best_epoch": "The best checkpoint is kept, not the last one.",
     },
-    why_it_passes_review="Drawn on a smooth curve it is perfect, and the compute it saves is reported at once. The worse "
-    "model is noticed later, if at all.",
+    why_it_passes_review=(
+        "Drawn on a smooth curve it is perfect, and the compute it saves is reported at once. The worse model is "
+        "noticed later, if at all."
+    ),
     repair="Wait for a patience of several epochs (set by the noise of the validation loss) before stopping.",
 )

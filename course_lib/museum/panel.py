@@ -1,0 +1,118 @@
+"""What the reader sees of an exhibit: run it, spot it, repair it; as a widget, as plain calls, and as text."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from course_lib.museum.catalogue import find
+from course_lib.museum.exhibit import Exhibit, Finding
+from course_lib.practice.panel import Panel, Row
+
+
+def run(number: int | str) -> Panel:
+    """Run the wrong and the repaired program; a panel with what each shows. CourseError if there is no such exhibit."""
+    exhibit = find(number)
+    return _told(exhibit, exhibit.run(exhibit.wrong), exhibit.run(exhibit.repaired))
+
+
+def spot(number: int | str, line: int | None = None) -> Panel:
+    """The wrong program with its lines numbered, or, for a line of it, whether the fault is there and why."""
+    exhibit = find(number)
+    choices = exhibit.choices()
+    title = f"Spot it: {exhibit.heading}"
+    listed = ", ".join(map(str, choices))
+    if line is None:
+        row = Row("note", f"The claim: {exhibit.claim}", code=numbered(exhibit))
+        return Panel(
+            title,
+            [row],
+            footer=f"Which line is at fault? Choose one marked by >, {listed}: museum.spot({number!r}, line).",
+        )
+    if line not in choices:
+        return Panel(title, [Row("note", f"Line {line} is not among the lines to choose from: {listed}.")])
+    at_fault, reason = choices[line]
+    code = exhibit.wrong_source.splitlines()[line - 1].strip()
+    others = [i for i, (guilty, _) in choices.items() if guilty and i != line]
+    more = f"There is more: {len(others)} other line{'s' * (len(others) > 1)} of it." if at_fault and others else ""
+    record(exhibit, act="spot", line=line, right=at_fault)
+    verdict = Row("passed", f"Yes, line {line}. {reason}", more, code) if at_fault else None
+    return Panel(title, [verdict or Row("failed", f"Line {line} is not at fault. {reason}", code=code)])
+
+
+def check_repair(number: int | str, program: Callable[..., Any]) -> Panel:
+    """Measure your own version of the wrong program; it is called like the wrong one."""
+    exhibit = find(number)
+    panel = exhibit.check_repair(program)
+    record(exhibit, act="repair", right=panel.status == "passed")
+    return panel
+
+
+def show(number: int | str) -> Show:
+    """The exhibit with its three acts, for the last line of a cell."""
+    return Show(find(number))
+
+
+def numbered(exhibit: Exhibit) -> str:
+    """The wrong program with a number before each line; lines to choose from are marked by ">"."""
+    choices = exhibit.choices()
+    lines = enumerate(exhibit.wrong_source.splitlines(), start=1)
+    return "\n".join(f"{'>' if i in choices else ' '} {i:>2}  {line}".rstrip() for i, line in lines)
+
+
+def told(exhibit: Exhibit, finding: Finding, as_wrong: bool) -> Row:
+    """One row about what a program of the exhibit showed."""
+    if as_wrong:
+        return Row("failed", f"As it circulates: {finding.sentence}")
+    return Row("passed", f"Repaired: {finding.sentence}")
+
+
+def _told(exhibit: Exhibit, wrong: Finding, repaired: Finding) -> Panel:
+    rows = [
+        Row("note", f"The claim: {exhibit.claim}"),
+        told(exhibit, wrong, as_wrong=True),
+        told(exhibit, repaired, as_wrong=False),
+        Row("note", f"Why it passes review: {exhibit.why_it_passes_review}"),
+        Row("note", f"The repair: {exhibit.repair}"),
+    ]
+    if exhibit.source:
+        rows.append(Row("note", f"Source: {exhibit.source}"))
+    return Panel(exhibit.heading, rows)
+
+
+class Show:
+    """An exhibit in a cell: a widget where somebody is there, the same words as text and HTML everywhere else."""
+
+    def __init__(self, exhibit: Exhibit) -> None:
+        self.exhibit = exhibit
+        self.static = Panel(
+            exhibit.heading,
+            [Row("note", f"The claim: {exhibit.claim}", code=numbered(exhibit))],
+            footer=f"Run it: museum.run({exhibit.number!r}). Spot it: museum.spot({exhibit.number!r}, line). "
+            f"Repair it: museum.check_repair({exhibit.number!r}, your_function).",
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.static)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/plain": repr(self.static), "text/html": self.static._repr_html_()}
+        if not os.environ.get("COURSE_ORDERED"):  # outputs are compared and nobody is there: no random widget ids
+            with contextlib.suppress(ImportError):
+                from course_lib.museum.widget import widget_of
+
+                widget = widget_of(self.exhibit)._repr_mimebundle_()
+                bundle |= {mime: data for mime, data in widget.items() if mime not in bundle}
+        return bundle
+
+
+def record(exhibit: Exhibit, **data: Any) -> None:
+    """Keep what the reader did with an exhibit; never in the way."""
+    if os.environ.get("COURSE_ORDERED"):
+        return
+    with contextlib.suppress(Exception):
+        from course_lib.practice.progress import Progress
+
+        Progress.open().record("museum", exhibit.number, **data)

@@ -1,0 +1,140 @@
+"""The three acts, as text, as a static page and as a widget."""
+
+import ipywidgets
+import pytest
+
+from course_lib import museum
+from course_lib.museum.widget import program_of, widget_of
+from course_lib.practice.place import CourseError
+from course_lib.practice.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("COURSE_ORDERED", raising=False)
+
+
+def test_run_tells_claim_fault_repair_and_why():
+    panel = museum.run(22)
+    assert [row.status for row in panel.rows] == ["note", "failed", "passed", "note", "note"]
+    text = repr(panel)
+    assert "4 are held by a job that cannot run" in text
+    assert "8 and 0" in text
+    assert text == repr(museum.run("22"))
+
+
+def test_an_unknown_number_names_near_ones():
+    with pytest.raises(CourseError, match=r"no exhibit 27.*near yours: 25 \(.*\) and 24 \("):
+        museum.run(27)
+    with pytest.raises(CourseError, match=r"'E14'.*E13"):
+        museum.show("E14")
+    with pytest.raises(CourseError, match=r"'lru cache'.*16 \(lru_cache on tensors\)"):
+        museum.find("lru cache")
+
+
+@pytest.mark.parametrize("number", [7, "7", "#7", " 7 ", "e7", "E7"])
+def test_numbers_are_read_kindly(number):
+    assert museum.find(number).number == ("E7" if "7" in str(number) and "e" in str(number).lower() else "7")
+
+
+def test_spot_shows_the_program_with_its_lines():
+    panel = museum.spot(16)
+    assert ">  5      @lru_cache(maxsize=128)" in repr(panel)
+    assert "5, 6, 7, 9" in repr(panel)
+
+
+def test_spot_tells_every_line_right_or_wrong_with_its_reason():
+    for each in museum.exhibits():
+        for line, (at_fault, reason) in each.choices().items():
+            panel = museum.spot(each.number, line)
+            assert panel.status == ("passed" if at_fault else "failed")
+            assert reason in panel.rows[0].text
+
+
+def test_spot_names_the_lines_where_another_was_chosen():
+    assert "not among the lines to choose from: 5, 6, 7, 9" in repr(museum.spot(16, 1))
+
+
+def test_what_the_reader_does_is_kept():
+    museum.spot(16, 5)
+    museum.spot(16, 6)
+    kept = [(event.key, event.data["act"], event.data["right"]) for event in Progress.open().events("museum")]
+    assert kept == [("16", "spot", True), ("16", "spot", False)]
+
+
+def test_nothing_is_kept_where_outputs_are_compared(monkeypatch):
+    monkeypatch.setenv("COURSE_ORDERED", "1")
+    museum.spot(16, 5)
+    assert Progress.open().events("museum") == []
+
+
+def test_show_is_number_title_and_source_as_text():
+    text = repr(museum.show(24))
+    assert text.startswith("Exhibit 24: Early stopping with zero patience (chapter 04)")
+    assert "best, best_epoch = loss, epoch" in text
+
+
+def test_a_compared_page_has_no_widget(monkeypatch):
+    monkeypatch.setenv("COURSE_ORDERED", "1")
+    first, second = (museum.show(24)._repr_mimebundle_() for _ in range(2))
+    assert set(first) == {"text/plain", "text/html"}
+    assert first == second
+
+
+def test_a_live_page_has_the_widget_and_the_same_text():
+    bundle = museum.show(24)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert bundle["text/plain"] == repr(museum.show(24))
+
+
+def parts(number):
+    children = widget_of(museum.find(number)).children
+    buttons = {child.description: child for child in children if isinstance(child, ipywidgets.Button)}
+    shown = {name: children[children.index(button) + 1] for name, button in buttons.items()}
+    return children, buttons, shown
+
+
+@pytest.mark.parametrize("number", [each.number for each in museum.exhibits()])
+def test_every_control_has_a_label(number):
+    children, buttons, _ = parts(number)
+    assert list(buttons) == ["Run it", "Answer", "Check my repair", "Show the museum's repair"]
+    for child in children:
+        if not isinstance(child, ipywidgets.HTML):
+            assert child.description
+    assert all(button.tooltip for button in buttons.values())
+
+
+def test_the_three_acts():
+    children, buttons, shown = parts("E5")
+    buttons["Run it"].click()
+    assert "0.0625" in shown["Run it"].value and "64 GiB" in shown["Run it"].value
+
+    buttons["Answer"].click()
+    assert "Choose a line first" in shown["Answer"].value
+    lines = next(child for child in children if isinstance(child, ipywidgets.RadioButtons))
+    lines.value = 5
+    buttons["Answer"].click()
+    assert "Yes, line 5" in shown["Answer"].value
+
+    editor = next(child for child in children if isinstance(child, ipywidgets.Textarea))
+    buttons["Check my repair"].click()
+    assert "still there" in shown["Check my repair"].value
+    editor.value = editor.value.replace("1024**4", "1024**3")
+    buttons["Check my repair"].click()
+    assert "passed" in shown["Check my repair"].value
+    editor.value = "def wrong(:"
+    buttons["Check my repair"].click()
+    assert "SyntaxError" in shown["Check my repair"].value
+    buttons["Show the museum's repair"].click()
+    assert "size / 1024**3" in shown["Show the museum's repair"].value
+    assert not any(button.disabled for button in buttons.values())
+
+
+def test_text_in_the_box_may_use_what_the_program_uses():
+    exhibit = museum.find(6)
+    program = program_of(exhibit, exhibit.repaired_source + "\n\ndef helper(): pass\n")
+    assert program.__name__ == "repaired"
+    assert exhibit.verdict(exhibit.run(program)) == "repaired"
+    with pytest.raises(ValueError, match="defines no function"):
+        program_of(exhibit, "x = 1")
