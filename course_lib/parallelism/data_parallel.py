@@ -22,14 +22,14 @@ from course_lib.models.gpt import GPT, GPTConfig
 Strategy = Callable[[nn.Module], tuple[nn.Module, Callable[[], None]]]
 
 
-@dataclass
+@dataclass(repr=False)
 class TrainingRun:
     """What one rank brings back: the mean loss over ranks per step (nats per token) and its final parameters."""
 
     losses: list[float] = field(default_factory=list)
     parameters: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{len(self.losses)} steps, loss {self.losses[0]:.3f} to {self.losses[-1]:.3f} nats per token"
 
 
