@@ -3,9 +3,15 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import course_lib
 from course_lib.practice.place import CourseError
+
+# Commands with arguments of their own: the module whose main(argv) -> int runs one, and what `course --help` says.
+_FEATURES = {
+    "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -14,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words[:1] == ["run"]:  # its arguments are torchrun's own: handed on as they are
             return _run(words[1:])
+        if words[:1] and words[0] in _FEATURES:
+            return import_module(_FEATURES[words[0]][0]).main(words[1:])
         args = _parser().parse_args(words)
         return args.command(args)
     except CourseError as error:
@@ -44,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "run", help="run a training function or a saved job under torchrun: course run module:function name=value …"
     )
+    for name, (_, help_text) in _FEATURES.items():
+        commands.add_parser(name, help=help_text)
     return parser
 
 

@@ -63,3 +63,11 @@ def test_spot_needs_a_number(capsys):
     with pytest.raises(SystemExit):
         cli.main(["--spot"])
     assert "needs an exhibit" in capsys.readouterr().err
+
+
+def test_the_course_command_has_it(capsys):
+    from course_lib.cli import main
+
+    assert main(["museum", "--chapter", "6"]) == 0
+    assert "Every rank reads everything" in capsys.readouterr().out
+    assert main(["museum", "99"]) == 1
