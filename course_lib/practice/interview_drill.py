@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
+
+from course_lib.practice.panel import WIDTH
 
 if TYPE_CHECKING:
     from course_lib.practice.questions import Answer, Bilingual, Question
@@ -25,11 +28,12 @@ class Drill:
     def __repr__(self) -> str:
         lines = []
         for record in self.questions:
-            lines += [f"{record.text.en}  ({', '.join(record.ids)})"]
+            lines.append(_wrap(f"{record.text.en} ({', '.join(record.ids)})", ""))
             if record.answer is None:
-                lines += [f"  {record.status_line()}", ""]
+                lines += [_wrap(record.status_line(), "  "), ""]
                 continue
-            lines += [f"  {record.answer.short.en}", *(f"  - {point}" for point in record.answer.must_say.en), ""]
+            lines.append(_wrap(record.answer.short.en, "  "))
+            lines += [*(_wrap(point, "  - ") for point in record.answer.must_say.en), ""]
         return "\n".join(lines).rstrip()
 
     @property
@@ -39,6 +43,17 @@ class Drill:
 
     def _repr_html_(self) -> str:
         return '<div class="course-drill">' + "".join(map(_html, self.questions)) + "</div>"
+
+
+def _wrap(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * len(indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _markdown(record: Question) -> Iterator[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
@@ -44,19 +43,17 @@ def curriculum() -> dict[str, dict[int, str]]:
 def _parse(text: str, name: str) -> Any:
     import yaml
 
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class Loader(base):
         """Refuses a key that stands twice, where YAML would keep the last one without a word."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for key, count in Counter(map(str, keys)).items():
-                if count > 1:
-                    line = node.start_mark.line + 1
-                    raise BankError(
-                        f"bank/questions/{name}, from line {line}: the field {key!r} stands twice; keep one."
-                    )
+            keys = [str(key.value) for key, _ in node.value]
+            if len(set(keys)) < len(keys):
+                twice = next(key for key in keys if keys.count(key) > 1)
+                where = f"bank/questions/{name}, from line {node.start_mark.line + 1}"
+                raise BankError(f"{where}: the field {twice!r} stands twice; keep one.")
             return super().construct_mapping(node, deep)
 
     try:

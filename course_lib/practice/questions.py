@@ -206,8 +206,12 @@ def drill(chapter: int) -> Drill:
     return Drill(chapter, found)
 
 
-def _bilingual(raw: dict[str, str] | None) -> Bilingual | None:
-    return None if raw is None else Bilingual(_text(raw["en"]), _text(raw["zh"]))
+def _bilingual(raw: dict[str, str]) -> Bilingual:
+    return Bilingual(_text(raw["en"]), _text(raw["zh"]))
+
+
+def _emphasis(raw: dict[str, Any]) -> Bilingual | None:
+    return _bilingual(raw["emphasis"]) if "emphasis" in raw else None
 
 
 def _text(raw: str) -> str:
@@ -222,10 +226,9 @@ def _build(raw: dict[str, Any], part: str) -> Question:
         topic=raw["topic"],
         status=raw["status"],
         text=_bilingual(raw["question"]),
-        emphasis=_bilingual(raw.get("emphasis")),
+        emphasis=_emphasis(raw),
         also=tuple(
-            Wording(other["id"], _bilingual(other["question"]), _bilingual(other.get("emphasis")))
-            for other in raw.get("also", [])
+            Wording(other["id"], _bilingual(other["question"]), _emphasis(other)) for other in raw.get("also", [])
         ),
         answer=None,
     )

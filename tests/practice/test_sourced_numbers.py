@@ -33,6 +33,7 @@ def test_names_and_formulas_are_no_bare_numbers(text):
     [
         ("on 64 ranks", ["64"]),
         ("共64个rank", ["64"]),
+        ("GPU数64", ["64"]),
         ("8x faster", ["8"]),
         ("about 1,120 GB", ["1,120"]),
         ("`1.5`", ["1.5"]),
