@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ PRELOAD = (
     "course_lib.lab.gang.rank_process",
     "course_lib.lab.gang.freeze",
 )
+_ATTEMPTS = 7
 _lock = threading.RLock()
 
 
@@ -81,9 +83,19 @@ def start_server() -> None:
 
 
 def fork_rank(spec: RankSpec, control: Connection, output: Connection) -> ForkServerProcess:
-    """Fork one rank; `control` and `output` are the rank's ends of its socket and its output pipe."""
-    with _lock, _hidden_main():
-        context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=rank_main, args=(spec, control, output))
-        process.start()
-    return process
+    """Fork one rank; `control` and `output` are the rank's ends of its socket and its output pipe.
+
+    A server that has just been killed is noticed here, and replaced.
+    """
+    for attempt in range(_ATTEMPTS):
+        start_server()
+        with _lock, _hidden_main():
+            process = multiprocessing.get_context("forkserver").Process(target=rank_main, args=(spec, control, output))
+            try:
+                process.start()
+                return process
+            except (EOFError, ConnectionError):
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        time.sleep(0.02 * 2**attempt)  # it is still dying: not yet to be waited for, no longer to be connected to
+    raise AssertionError("not reached")

@@ -38,8 +38,7 @@ class Output:
         self._partial = ["" for _ in self._partial]
         if not self.live:
             self.live = True
-            for rank, lines in enumerate(self._texts):
-                self._show(rank, lines)
+            self._show([(rank, line) for rank, lines in enumerate(self._texts) for line in lines])
 
     def text(self, rank: int) -> str:
         """Return all that a rank printed."""
@@ -49,12 +48,12 @@ class Output:
         lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]  # a bar redrawn in place: its last state
         self._texts[rank].extend(lines)
         if self.live:
-            self._show(rank, lines)
+            self._show([(rank, line) for line in lines])
 
     @staticmethod
-    def _show(rank: int, lines: list[str]) -> None:
+    def _show(lines: list[tuple[int, str]]) -> None:
         if lines:
-            sys.stdout.write("".join(f"[rank {rank}] {line}\n" for line in lines))
+            sys.stdout.write("".join(f"[rank {rank}] {line}\n" for rank, line in lines))
             sys.stdout.flush()
 
 

@@ -71,29 +71,33 @@ _KNOWN_DEVICES = {"cpu", "cuda", "xpu", "mps"}
 
 
 def _untyped_storage(data: Any, from_accelerator: bool) -> Any:
-    """Rebuild a storage that can be resized (FSDP does); what lay on an accelerator goes to this rank's own device."""
+    """Rebuild a storage that can be resized (FSDP does); what lay on an accelerator goes to this rank's own device.
+
+    It comes as a TypedStorage of bytes, as torch's own unpickling gives it: torch reads its `_untyped_storage`.
+    """
     import torch
 
     storage = torch.UntypedStorage(len(data))
     if len(data):
         storage.copy_(torch.frombuffer(data, dtype=torch.uint8).untyped_storage())
     device = os.environ.get("COURSE_DEVICE", "cpu")
-    return storage.to(device=device) if from_accelerator and device != "cpu" else storage
+    placed = storage.to(device=device) if from_accelerator and device != "cpu" else storage
+    return torch.storage.TypedStorage(wrap_storage=placed, dtype=torch.uint8, _internal=True)
 
 
 def _typed_storage(storage: Any, dtype: Any) -> Any:
     import torch
 
-    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+    return torch.storage.TypedStorage(wrap_storage=storage._untyped_storage, dtype=dtype, _internal=True)
 
 
-def dump(obj: Any, path: Path, limit: int = LIMIT) -> int:
+def dump(obj: Any, path: Path, limit: int | None = None) -> int:
     """Pickle `obj` by value into the file `path` and return its size in bytes.
 
-    Raises PayloadTooBig past `limit`, and whatever pickling raises for an object that cannot travel.
+    Raises PayloadTooBig past `limit` bytes (LIMIT by default), and what pickling raises for what cannot travel.
     """
     with path.open("wb") as file:
-        stream = _Limited(limit, file)
+        stream = _Limited(LIMIT if limit is None else limit, file)
         _Pickler(stream, protocol=5).dump(obj)
     return stream.size
 
@@ -156,8 +160,9 @@ def _variables(function: types.FunctionType) -> dict[str, Any]:
     return found
 
 
-def say_too_big(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], limit: int = LIMIT) -> str:
+def say_too_big(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], limit: int | None = None) -> str:
     """Return the sentence for a payload past the limit, naming the largest variable."""
+    limit = LIMIT if limit is None else limit
     sizes = {name: _size(value, limit) for name, value in _parts(fn, args, kwargs).items()}
     largest = max(sizes, key=lambda name: sizes[name], default=None)
     what = f"{largest} alone is {_amount(sizes[largest], limit)}" if largest else "its variables are too large"

@@ -26,8 +26,8 @@ from course_lib.lab.gang.watchdog import Seen, Watchdog
 from course_lib.lab.gang.where import Stand
 
 START_LIMIT = 120.0  # seconds in which the ranks must be up, or `timeout` if that is longer
-ANSWER_LIMIT = 0.5  # seconds for a rank to say where it stands
-PEER_GRACE = 0.5  # seconds to look for the cause behind "connection closed by peer"
+ANSWER_LIMIT = 1.0  # seconds for a rank to say where it stands
+PEER_GRACE = 1.0  # seconds to look for the cause behind "connection closed by peer"
 _PEER_LOST = re.compile(
     r"closed by peer|reset by peer|broken pipe|socket closed|remote process exited|gloo.transport", re.IGNORECASE
 )
@@ -204,7 +204,8 @@ class Supervisor:
 
     def _check_time(self) -> None:
         now = time.perf_counter()
-        if now >= self._suspects_until:
+        left = any(handle.stand is not None and handle.stand.group_destroyed for handle in self.ranks)
+        if self._suspects and (left or now >= self._suspects_until):
             self._judge_suspects()
         if self._watchdog is None:
             if now >= self.origin + self._start_limit:
