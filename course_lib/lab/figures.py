@@ -38,7 +38,7 @@ COLOURS = list(PALETTE.values())
 
 # At 7 inches and 110 dots per inch a 13 point letter is 20 pixels of 770, and 10 pixels when the picture is 400 wide.
 # White faces are set one by one: a transparent figure would put black letters on a dark page.
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "axes.facecolor": "white",
@@ -71,10 +71,11 @@ def figure(rows: int = 1, cols: int = 1, width: float = 7.0, height: float = 3.2
     The style is set for the rest of the process, because matplotlib reads it again when a line or a text is added.
     """
     import matplotlib
+    from cycler import cycler
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update(_STYLE)
-    matplotlib.rcParams["axes.prop_cycle"] = matplotlib.cycler(color=COLOURS)
+    matplotlib.rcParams["axes.prop_cycle"] = cycler(color=COLOURS)
     fig = Figure(figsize=(width, height), layout="constrained")
     return fig, fig.subplots(rows, cols, **subplots_kw)
 
@@ -92,7 +93,7 @@ def label_lines(ax: Axes, lines: Iterable[Line2D] | None = None, gap: float = 1.
     entries = []
     for line in ax.lines if lines is None else lines:
         label = str(line.get_label())
-        points = line.get_xydata()
+        points = np.asarray(line.get_xydata())
         points = points[np.isfinite(points).all(axis=1)]
         if label and not label.startswith("_") and len(points):
             entries.append((ax.transData.transform(points[points[:, 0].argmax()])[1], line, label))
@@ -211,7 +212,7 @@ def _stats(values: Any) -> list[float | None]:
     """
     import numpy as np
 
-    array = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
+    array: Any = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan).ravel()
     if array.size <= 12:
         return [_round(value) for value in array]
     array = array[np.isfinite(array)]
@@ -237,7 +238,7 @@ def _axes_digest(ax: Axes, mask: Any, values: bool) -> dict[str, Any]:
         "lines": [[_stats(line.get_xdata(orig=False)), _stats(line.get_ydata(orig=False))] for line in ax.lines],
         "patches": [_stats([box[side] for box in boxes]) for side in range(4)] if boxes else [],
         "collections": [_collection_stats(collection) for collection in ax.collections],
-        "images": [[*image.get_array().shape, _stats(image.get_array())] for image in ax.images],
+        "images": [_image_stats(image) for image in ax.images],
     }
 
 
@@ -251,12 +252,17 @@ def _named_ticks(axis: Any) -> list[str]:
     return []
 
 
+def _image_stats(image: Any) -> list:
+    pixels = image.get_array()
+    return [*pixels.shape, _stats(pixels)]
+
+
 def _collection_stats(collection: Any) -> list:
     import numpy as np
 
     vertices = [path.vertices for path in collection.get_paths()]
     points = np.concatenate(vertices) if vertices else np.zeros((0, 2))
-    offsets = np.ma.filled(np.ma.asarray(collection.get_offsets(), dtype=float), np.nan).reshape(-1, 2)
+    offsets: Any = np.ma.filled(np.ma.asarray(collection.get_offsets(), dtype=float), np.nan).reshape(-1, 2)
     colours = collection.get_array()
     parts = [points[:, 0], points[:, 1], offsets[:, 0], offsets[:, 1]]
     return [_stats(part) for part in parts] + ([] if colours is None else [_stats(colours)])

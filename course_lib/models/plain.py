@@ -12,6 +12,8 @@ from course_lib.models.gpt import GPT, GPTConfig
 class PlainGPT(nn.Module):
     """Token ids (B, T) -> logits (B, T, V), with nn.TransformerEncoderLayer under a causal mask."""
 
+    mask: Tensor
+
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.embed = nn.Embedding(config.vocab_size, config.d_model)
@@ -58,7 +60,7 @@ class PlainGPT(nn.Module):
         return F.cross_entropy(self(x).flatten(0, 1), y.flatten())
 
 
-def training_step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
+def training_step(model: GPT | PlainGPT, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
     """One step of the loop that everyone writes; the same for both models. Returns the loss (scalar)."""
     optimizer.zero_grad(set_to_none=True)
     loss = model.loss(x, y)
