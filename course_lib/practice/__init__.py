@@ -9,12 +9,14 @@ from types import ModuleType
 from typing import Any
 
 _HOME = {
+    "calibration": "course_lib.practice.calibration",
     "check": "course_lib.practice.checking",
     "hint": "course_lib.practice.checking",
     "solution": "course_lib.practice.checking",
     "doctor": "course_lib.practice.house",
     "drill": "course_lib.practice.questions",
     "known": "course_lib.practice.known",
+    "overview": "course_lib.practice.status",
     "predict": "course_lib.practice.prediction",
     "question": "course_lib.practice.questions",
     "questions": "course_lib.practice.questions",
