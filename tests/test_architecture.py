@@ -1,7 +1,7 @@
 """The arrows of the house: notebooks → exercises, museum → parts, practice → models, data → lab, and never back.
 
 `lab` knows nothing of the course, no part imports another part, practice imports no part. A module's imports are read
-from its syntax tree; a dotted name of the course in a string (a lazy import) counts as an import, but for practice, which
+from its syntax tree; a dotted name of the course in a string (a lazy import) counts as an import, save in practice, which
 finds exercises and exhibits by name.
 """
 
@@ -32,7 +32,7 @@ MAY = {
     **{part: {"models", "data", "lab"} for part in PARTS},
     "exercises": {*PARTS, "practice", "models", "data", "lab"},
     "museum": {*PARTS, "practice", "models", "data", "lab"},
-    "cli": {"practice", "lab"},
+    "cli": {"exercises", "museum", "practice", "lab"},
     "__main__": {"cli"},
     "__init__": set(),
     "notebooks": {"exercises", "museum", *PARTS, "practice", "models", "data", "lab"},
