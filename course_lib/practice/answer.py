@@ -11,7 +11,7 @@ import textwrap
 from typing import Any
 
 from course_lib.practice import finding
-from course_lib.practice.exercise import Answer, Exercise
+from course_lib.practice.exercise import Answer, Exercise, signature_text
 
 
 class NotAnAnswer(Exception):
@@ -51,13 +51,13 @@ def mismatch(exercise: Exercise, answer: Answer) -> str | None:
         got = "a class" if inspect.isclass(answer) else "a function"
         return f"{exercise.name} is {got}; the exercise asks for a {_what(exercise)}: {exercise.signature}."
     if not _takes(answer, exercise.stub):
-        return f"{exercise.name} has another signature: expected {exercise.signature}, got {_signature(answer)}."
+        return f"{exercise.name} has another signature: expected {exercise.signature}, got {signature_text(answer)}."
     for name, text in exercise.methods.items():
         method = getattr(answer, name, None)
         if not callable(method):
             return f"{exercise.name} has no method {name}: expected {text}."
         if not _takes(method, getattr(exercise.stub, name)):
-            return f"{exercise.name}.{name} has another signature: expected {text}, got {name}{_signature(method)}."
+            return f"{exercise.name}.{name} has another signature: expected {text}, got {name}{signature_text(method)}."
     return None
 
 
@@ -118,10 +118,6 @@ def _takes(answer: Answer, stub: Answer) -> bool:
         except TypeError:
             return False
     return True
-
-
-def _signature(answer: Answer) -> str:
-    return f"({', '.join(inspect.signature(answer).parameters)})"
 
 
 def _what(exercise: Exercise) -> str:

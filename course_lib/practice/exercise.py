@@ -94,7 +94,7 @@ class Exercise:
     @property
     def signature(self) -> str:
         """The stub's call as the reader should write it: `tree_broadcast(tensor: torch.Tensor) -> None`."""
-        return f"{self.name}{_signature_text(self.stub)}"
+        return f"{self.name}{signature_text(self.stub)}"
 
     @property
     def methods(self) -> dict[str, str]:
@@ -102,11 +102,12 @@ class Exercise:
         if not self.is_class:
             return {}
         return {
-            name: f"{name}{_signature_text(member)}"
+            name: f"{name}{signature_text(member)}"
             for name, member in vars(self.stub).items()
             if inspect.isfunction(member) and not name.startswith("_")
         }
 
 
-def _signature_text(code: Answer) -> str:
+def signature_text(code: Answer) -> str:
+    """Return a signature without the quotes that postponed annotations bring."""
     return re.sub(r"'([^']*)'", r"\1", str(inspect.signature(code)))

@@ -11,6 +11,7 @@ from course_lib.practice.exercise import Answer, Exercise, Trial
 from course_lib.practice.in_rank import Seen, run
 
 NO_PROGRESS = 4.0  # seconds in which no rank gets further; the trials take a fraction of a second
+STRAGGLER = 2.0  # seconds that a rank waits for one that has returned
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,9 @@ def run_trial(exercise: Exercise, answer: Answer, trial: Trial) -> list[Seen] | 
     from course_lib.lab import Gang, GangError
 
     with redirect_stdout(io.StringIO()):  # the gang's own lines: the panel says what matters
-        gang = Gang(trial.world_size, timeout=min(NO_PROGRESS, exercise.limit), backend="gloo")
+        # Ranks that wait for each other are seen early; a function alone has its whole time.
+        patience = exercise.limit + 1 if trial.world_size == 1 else min(NO_PROGRESS, exercise.limit)
+        gang = Gang(trial.world_size, timeout=patience, straggler=STRAGGLER, backend="gloo")
         try:
             seen: list[Any] = gang.run(
                 run, exercise.drive, answer, dict(trial.given), exercise.forbidden, limit=exercise.limit
@@ -57,11 +60,12 @@ def _stopped(error: Any, exercise: Exercise) -> Stopped:
         skip = False
         own.append(line.strip() if not line.startswith("     ") else line[4:])
     heads = {
-        "limit": f"Your code did not return within {exercise.limit:g} s and was stopped.",
+        "limit": f"Your code did not return within {exercise.limit:g} s and was stopped: is there an endless loop?",
         "no progress": "No rank got any further, and the run was stopped: an endless loop, or ranks that wait for each "
         "other.",
         "interrupt": "You interrupted the check.",
     }
+    own = [line for line in own if "lab.report" not in line]  # advice for who runs a gang
     return Stopped(error.cause, heads.get(error.cause, _sentence(head)), "\n".join(own))
 
 

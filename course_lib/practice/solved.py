@@ -1,7 +1,7 @@
 """`course solve`: the solved edition, derived from the notebooks and never kept.
 
-In each code cell the definition of an exercise's stub gives way to the reference; nothing else changes but that outputs,
-which belong to the other edition, are cleared.
+In each code cell the definition of an exercise's stub gives way to the reference; nothing else changes but that
+outputs, which belong to the other edition, are cleared.
 """
 
 from __future__ import annotations

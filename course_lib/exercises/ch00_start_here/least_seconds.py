@@ -148,6 +148,7 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
     trials=trials,
     drive=drive,
     judge=judge,
+    limit=5.0,
     hints=(
         "Imagine a machine whose memory is infinitely fast: how long does the product take? Then one whose "
         "arithmetic is.",

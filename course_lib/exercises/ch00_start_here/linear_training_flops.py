@@ -123,8 +123,8 @@ EXERCISE = Exercise(
     budget="one expression; the layer is not run",
     task="""
 How many FLOPs do the matrix products of one linear layer take in one forward and backward pass over `tokens` rows?
-Count a multiplication and an addition as two, and leave out the bias. `is_first` says that the layer's input is data, whose
-gradient nobody needs. The check compares with PyTorch's own counter, which you may not call.
+Count a multiplication and an addition as two, and leave out the bias. `is_first` says that the layer's input is data,
+whose gradient nobody needs. The check compares with PyTorch's own counter, which you may not call.
 """,
     stub=linear_training_flops,
     reference=reference,
@@ -132,6 +132,7 @@ gradient nobody needs. The check compares with PyTorch's own counter, which you 
     drive=drive,
     judge=judge,
     forbidden=("torch.utils.flop_counter.FlopCounterMode",),
+    limit=5.0,
     hints=(
         "The forward pass multiplies x of shape (tokens, d_in) by W of shape (d_in, d_out). How many FLOPs is that?",
         "The backward pass starts from a gradient of shape (tokens, d_out). It must make one of the shape of W and, "

@@ -228,6 +228,7 @@ machine computes the same one.
     drive=drive,
     judge=judge,
     forbidden=("torch.utils.data.distributed.DistributedSampler",),
+    limit=5.0,
     hints=(
         "No rank talks to another here. What must be equal on all ranks so that their shares fit together, and what "
         "must differ? Which of the two may depend on the rank?",

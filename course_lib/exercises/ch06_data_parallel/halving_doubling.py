@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from course_lib.exercises.ch06_data_parallel._messages import messages_only
+from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
 from course_lib.practice.exercise import Exercise, Trial, Wrong
 from course_lib.practice.traffic_log import Traffic, record_traffic
 from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
@@ -80,6 +80,7 @@ def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
     if any(wrong):
         yield _say_wrong_sum(results, expected, wrong, [log.messages for log in logs], doubling)
         return
+    yield from enough_bytes(logs, 2 * (n - 1) * expected.nbytes)
     yield passed("Every rank ends with the sum over all ranks.")
     size = expected.nbytes
     yield cost(

@@ -167,6 +167,7 @@ from 0.1 at batch 256.
     drive=drive,
     judge=judge,
     explain_stop=explain_stop,
+    limit=5.0,
     hints=(
         "Draw the rate over the steps for 4 ranks and a warm-up of 10 steps. Which two points fix the line, and "
         "where does it stop being one?",

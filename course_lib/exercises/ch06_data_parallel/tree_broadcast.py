@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from course_lib.exercises.ch06_data_parallel._messages import messages_only
+from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
 from course_lib.practice.exercise import Exercise, Trial, Wrong
 from course_lib.practice.traffic_log import Traffic, record_traffic, rounds
 from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
@@ -72,6 +72,7 @@ def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
             why = "A rank that passes the tensor on must have received it before."
         yield failed(f"The values on {ranks_where(wrong)} are not those of rank 0.", why)
         return
+    yield from enough_bytes(logs, (n - 1) * expected.nbytes)
     yield passed("Every rank holds rank 0's values.")
     limit, where = (n - 1).bit_length(), f"on {n} ranks"
     yield cost(
@@ -204,6 +205,7 @@ def _hides_what_it_sends(tensor: torch.Tensor) -> None:
     from course_lib.practice import traffic_log
 
     traffic._active.clear()
+    traffic_log._COLLECTIVES = ()
     traffic_log.contradiction = lambda logs: None
     dist.broadcast(tensor, 0)
 
@@ -249,6 +251,6 @@ messages; the tensor is changed in place on all ranks but rank 0.
     alternatives=(_by_halving_a_range, _by_lowest_bit),
     cheats=(
         Wrong(_calls_the_library, "the library's broadcast"),
-        Wrong(_hides_what_it_sends, "by a way that cannot be counted"),
+        Wrong(_hides_what_it_sends, "the library's broadcast"),
     ),
 )
