@@ -79,6 +79,8 @@ def test_a_guess_without_a_score_is_counted_and_not_drawn():
 def test_a_question_that_changed_counts_once_and_a_second_reveal_not_at_all():
     guessed(("06.bytes", 300, 150))
     reveal("06.bytes", 75)
+    (first,) = Progress.open().events("reveal")
+    Progress.open().add([Event(datetime.now(UTC), "reveal", "06.bytes", first.content_hash, first.data | {"guess": 1})])
     assert [(point.guess, point.answer) for point in points()] == [(300, 150)]
     predict("06.bytes", ask="How many, of twice as much?", guess=300)
     reveal("06.bytes", 300)
