@@ -77,8 +77,25 @@ def test_a_notebook_s_outputs_are_the_same_again_under_nbval(notebook):
     assert "3 passed" in done.stdout, done.stdout
 
 
-def test_two_notebooks_run_side_by_side_and_leave_nothing_when_shut_down(kernel, tmp_path):
-    other = Kernel(tmp_path)
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Return a second kernel, in which nothing has run yet."""
+    kernel = Kernel(tmp_path_factory.mktemp("other"))
+    yield kernel
+    kernel.close()
+
+
+def test_an_interrupt_while_the_fork_server_starts_ends_in_the_error_and_the_next_run_works(other):
+    timer = (
+        "import os, signal, threading\nthreading.Timer(0.2, lambda: os.killpg(os.getpgrp(), signal.SIGINT)).start()\n"
+    )
+    cell = other.run(CELLS[0] + "\n" + timer + "gang.run(lambda rank: __import__('time').sleep(60))")
+    assert cell.shown.startswith("GangError: the cell was interrupted")
+    assert other.processes() == []
+    assert other.run("gang.run(lambda rank: rank)").text == "[0, 1]\n"
+
+
+def test_two_notebooks_run_side_by_side_and_leave_nothing_when_shut_down(kernel, other):
     body = "def work(rank):\n    for _ in range(50):\n        dist.all_reduce(torch.ones(1000))\n    return rank\n"
     texts = {}
 
@@ -94,7 +111,6 @@ def test_two_notebooks_run_side_by_side_and_leave_nothing_when_shut_down(kernel,
     assert list(texts.values()) == [["[0, 1]\n"] * 3] * 2
     other.manager.shutdown_kernel()
     assert wait_until(lambda: not other.all_processes(), 10) is not None
-    other.close()
 
 
 def test_a_notebook_shows_one_progress_bar(kernel):
