@@ -66,6 +66,8 @@ def environment(scratch: Path, *, gpu: bool = False, base: Mapping[str, str] | N
         "PYTHONHASHSEED": "0",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
+        # c10d warns about names of hosts and addresses, which differ from machine to machine.
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
         # A notebook's `!course run` finds the commands of this very Python, activated or not.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)]),
     }

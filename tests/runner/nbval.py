@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
 
     options = ["--nbval-lax" if args.lax else "--nbval", "--nbval-current-env"]
     options += [f"--nbval-cell-timeout={args.cell_timeout}", f"--junitxml={args.out / 'notebooks.xml'}"]
-    # Neither the options nor the conftest files of the unit tests apply to notebooks.
+    # No plugin that happens to be installed, and neither the options nor the conftest files of the unit tests.
+    options += ["--disable-plugin-autoload", "-p", "nbval.plugin"]
     options += ["-p", "no:cacheprovider", "--noconftest", "-c", "/dev/null", "-q", "--color=no"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the plugin imports nbval before pytest does
     options += [f"--rootdir={os.path.commonpath([path.resolve().parent for path in args.notebooks])}"]
