@@ -1,7 +1,7 @@
 """The arrows of the house: notebooks → exercises, museum → parts, practice → models, data → lab, and never back.
 
 `lab` knows nothing of the course, no part imports another part, practice imports no part. A module's imports are read
-from its syntax tree; a dotted name of the course in a string (a lazy import) counts as an import, save in practice, which
+from its syntax tree; a dotted name of the course in a string (a lazy import) counts too, save in practice, which
 finds exercises and exhibits by name.
 """
 
