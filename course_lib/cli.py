@@ -1,4 +1,4 @@
-"""The command line: `course doctor | lab | run | status`. Heavy modules are imported by the command that needs them."""
+"""The command line, `course COMMAND`. Heavy modules are imported by the command that needs them."""
 
 import argparse
 import sys
@@ -10,6 +10,9 @@ from course_lib.practice.place import CourseError
 
 # Commands with arguments of their own: the module whose main(argv) -> int runs one, and what `course --help` says.
 _FEATURES = {
+    "status": ("course_lib.practice.status", "show your progress and how your copies stand to the course"),
+    "reset": ("course_lib.practice.reset", "begin a chapter again, with a dated backup of your copy"),
+    "progress": ("course_lib.practice.progress_transfer", "export your progress to a file, or import one"),
     "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
 }
 
@@ -44,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument("--port", type=int, metavar="N", help="the port to serve on (a free one from 8888 on)")
     lab.set_defaults(command=_lab)
 
-    status = commands.add_parser("status", help="list the chapters and how your copies stand to them")
-    status.set_defaults(command=_status)
-    for each in (doctor, lab, status):
+    for each in (doctor, lab):
         each.add_argument("--work", metavar="DIR", help="your workspace (work/ in the clone)")
 
     commands.add_parser(
@@ -72,19 +73,6 @@ def _lab(args: argparse.Namespace) -> int:
     for line in workspace.lay_out(place.notebooks(), folder).lines():
         print(line, flush=True)
     return serve.serve(folder, args.port, browser=not args.no_browser)
-
-
-def _status(args: argparse.Namespace) -> int:
-    from course_lib.practice.house import chapters
-    from course_lib.practice.place import workspace
-
-    folder = workspace(args.work)
-    rows = chapters(folder)
-    wide = max((len(row.name) for row in rows), default=0)
-    print(f"{len(rows)} notebooks in this version of the course; your copies are in {folder}.")
-    for row in rows:
-        print(f"  {row.name:<{wide}}  {row.state:<18}  {row.title}")
-    return 0
 
 
 def _run(words: list[str]) -> int:

@@ -100,8 +100,7 @@ def lay_out(source: Path, workspace: Path) -> Layout:
         for origin in course_files(source):
             _lay_one(origin, origin.relative_to(source).as_posix(), workspace, laid, done)
         if json.dumps(laid, sort_keys=True) != before or not (workspace / STATE).exists():
-            text = json.dumps({"format": FORMAT, "laid": laid}, indent=1, sort_keys=True)
-            write_atomically(workspace / STATE, (text + "\n").encode())
+            _write_state(workspace / STATE, laid)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CourseError(
@@ -109,6 +108,37 @@ def lay_out(source: Path, workspace: Path) -> Layout:
             "make it yours to write, or choose another folder with --work DIR."
         ) from error
     return done
+
+
+def reset(source: Path, workspace: Path, name: str) -> str | None:
+    """Lay the course's notebook `name` afresh, keep the reader's copy beside it under a dated name and return that.
+
+    None where there was no copy, or one that is just as the course lays it out. Raises CourseError with one sentence
+    if the workspace cannot be written.
+    """
+    copy, fresh, kept = workspace / name, cleared((source / name).read_bytes()), None
+    try:
+        if copy.is_symlink() or copy.exists():
+            if copy.is_file() and not copy.is_symlink() and copy.read_bytes() == fresh:
+                return None
+            kept = _dated_name(copy)
+            os.rename(copy, kept)
+        write_atomically(copy, fresh)
+        laid = _read_state(workspace / STATE, Layout())  # a damaged record is set aside
+        _write_state(workspace / STATE, {**laid, name: {"hash": identity(copy)}})
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CourseError(f"{copy} cannot be replaced ({reason}): make {workspace} yours to write.") from error
+    return None if kept is None else kept.relative_to(workspace).as_posix()
+
+
+def _dated_name(copy: Path) -> Path:
+    for number in range(1, 1000):
+        again = "" if number == 1 else f"-{number}"
+        path = copy.with_name(f"{copy.stem}.backup-{datetime.now():%Y-%m-%d-%H%M%S}{again}{copy.suffix}")
+        if not path.exists() and not path.is_symlink():
+            return path
+    raise CourseError(f"There are too many backups of {copy}: move some of them away.")
 
 
 def course_files(source: Path) -> Iterator[Path]:
@@ -190,6 +220,11 @@ def _read_state(path: Path, done: Layout | None) -> dict[str, dict[str, str]]:
                 "copies that differ from the course now count as changed by you."
             )
         return {}
+
+
+def _write_state(path: Path, laid: dict[str, dict[str, str]]) -> None:
+    text = json.dumps({"format": FORMAT, "laid": laid}, indent=1, sort_keys=True)
+    write_atomically(path, (text + "\n").encode())
 
 
 def write_atomically(path: Path, data: bytes) -> None:
