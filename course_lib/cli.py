@@ -13,6 +13,8 @@ _FEATURES = {
     "status": ("course_lib.practice.status", "show your progress and how your copies stand to the course"),
     "reset": ("course_lib.practice.reset", "begin a chapter again, with a dated backup of your copy"),
     "progress": ("course_lib.practice.progress_transfer", "export your progress to a file, or import one"),
+    "proofs": ("course_lib.practice.proofs", "prove for every exercise that its check tells right from wrong"),
+    "solve": ("course_lib.practice.solved", "write the notebooks with every stub solved to build/solved"),
     "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
 }
 

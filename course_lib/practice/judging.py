@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from course_lib.practice import answer as answers
@@ -68,12 +69,26 @@ def _try(exercise: Exercise, answer: Answer, trial: Trial, verdict: Verdict, kep
     _note_printed(outcome, verdict)
     if any(seen.not_written for seen in outcome):
         return "not attempted"
-    for found in _findings(exercise, trial, outcome):
-        text = found.text if found.ok or found.key.startswith("cost") else _on(trial, found.text)
-        kept[found.key] = Finding(found.ok, text, found.why)
-        if not found.ok:
-            return "failed"
+    with _one_thread():
+        for found in _findings(exercise, trial, outcome):
+            text = found.text if found.ok or found.key.startswith("cost") else _on(trial, found.text)
+            kept[found.key] = Finding(found.ok, text, found.why)
+            if not found.ok:
+                return "failed"
     return "passed"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the kernel compute expected values as the ranks do: small tensors on two busy cores wait for threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _findings(exercise: Exercise, trial: Trial, outcome: list[Seen]) -> Iterator[Finding]:

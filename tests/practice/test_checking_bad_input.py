@@ -303,16 +303,12 @@ def test_an_answer_that_stops_the_count_is_found_out_by_the_groups_own_number():
     def answer(tensor):
         from torch._C._distributed_c10d import ProcessGroup
 
-        from course_lib.practice import traffic_log
-
-        hidden = ProcessGroup.broadcast.__closure__
-        original = next(cell.cell_contents for cell in hidden if "instancemethod" in str(type(cell.cell_contents)))
-        traffic_log._COLLECTIVES = ()
-        for cell in original.__closure__ if hasattr(original, "__closure__") else ():
-            original = cell.cell_contents
+        original = ProcessGroup.broadcast  # wrapped by the log and by count_sends: dig for what they wrap
+        while inner := [cell.cell_contents for cell in getattr(original, "__closure__", None) or ()]:
+            original = next(one for one in reversed(inner) if callable(one))
         original(dist.group.WORLD, [tensor], dist.BroadcastOptions()).wait()
 
-    judged(answer, "", "tree_broadcast")
+    judged(answer, "by a way that cannot be counted", "tree_broadcast")
 
 
 def test_closing_the_process_group_is_named():

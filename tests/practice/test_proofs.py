@@ -26,7 +26,8 @@ def test_a_check_that_accepts_a_wrong_answer_or_rejects_a_right_one_is_found(mon
     out, err = capsys.readouterr()
     assert out.splitlines()[0].startswith("exercise")
     assert out.splitlines()[-1] == (
-        "2 exercises: stub and reference 2/2, wrong answers rejected 3/8, alternatives accepted 2/3, cheats rejected 0/0."
+        "2 exercises: stub and reference 2/2, wrong answers rejected 3/8, alternatives accepted 2/3, "
+        "cheats rejected 0/0."
     )
     assert "adds both: expected 'the longer one decides', got 'passed'" in err
     assert "two wrong answers share the words" in err and "0 cheats: at least 1" in err
