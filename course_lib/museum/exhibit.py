@@ -152,7 +152,8 @@ class Exhibit:
         from course_lib.lab import GangError
 
         title = f"Your repair of exhibit {self.number}, {self.title}"
-        expected = f"It is called like the wrong one: {self.wrong.__name__}{inspect.signature(self.wrong)}."
+        signature = str(inspect.signature(self.wrong)).replace("'", "")
+        expected = f"It is called like the wrong one: {self.wrong.__name__}{signature}."
         if not callable(program):
             return Panel(title, [Row("failed", f"This is a {type(program).__name__}, not a function.", expected)])
         try:
@@ -160,6 +161,10 @@ class Exhibit:
         except KeyboardInterrupt:
             return Panel(title, [Row("failed", "You stopped it.", "Does a loop in it end?")])
         except GangError as error:
+            if error.cause in ("limit", "no progress"):
+                return Panel(
+                    title, [Row("failed", "It did not end in time and was stopped.", "Does a loop in it end?")]
+                )
             return Panel(title, [Row("failed", _first_line(error), expected)])
         except (Exception, SystemExit) as error:
             return Panel(title, [Row("failed", f"It raised {type(error).__name__}: {_first_line(error)}", expected)])

@@ -33,9 +33,11 @@ def test_an_unknown_number_names_near_ones():
         museum.find("lru cache")
 
 
-@pytest.mark.parametrize("number", [7, "7", "#7", " 7 ", "e7", "E7"])
-def test_numbers_are_read_kindly(number):
-    assert museum.find(number).number == ("E7" if "7" in str(number) and "e" in str(number).lower() else "7")
+@pytest.mark.parametrize(
+    ("said", "meant"), [(7, "7"), ("7", "7"), ("#7", "7"), (" 7 ", "7"), ("e7", "E7"), ("E7", "E7")]
+)
+def test_numbers_are_read_kindly(said, meant):
+    assert museum.find(said).number == meant
 
 
 def test_spot_shows_the_program_with_its_lines():

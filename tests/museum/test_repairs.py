@@ -4,21 +4,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_lib.museum import check_repair, exhibit, exhibits, find
+from course_lib.museum import check_repair, exhibit, find
 from course_lib.museum.exhibit import Range
 
-ALONE = [each.number for each in exhibits() if not each.ranks]
 
-
-@pytest.mark.parametrize("number", [each.number for each in exhibits()])
-def test_museum_programs_as_repairs(number):
+@pytest.mark.parametrize("number", ["1", "16", "20", "E4"])  # with ranks; and in a process of its own
+def test_the_museums_own_programs_as_a_readers(number):
     shown = find(number)
-    if number in ("1", "16", "20", "E4"):  # in a process of its own, as a reader's program is
-        assert check_repair(number, shown.repaired).status == "passed"
-        rejected = check_repair(number, shown.wrong)
-        assert rejected.status == "failed"
-        assert "still there" in repr(rejected)
-    assert callable(shown.measure)
+    assert check_repair(number, shown.repaired).status == "passed"
+    rejected = check_repair(number, shown.wrong)
+    assert rejected.status == "failed"
+    assert "still there" in repr(rejected)
 
 
 def sum_without_mean(model, optimizer, batches):
@@ -235,16 +231,14 @@ def test_bad_input_gets_a_sentence_and_the_signature(answer, said):
     panel = check_repair("E7", answer)
     assert panel.status == "failed"
     assert said in repr(panel)
-    assert "wrong(burn_rate: 'float', days: 'float' = 30) -> 'float'" in repr(panel).replace("\n", " ").replace(
-        "  ", ""
-    )
+    assert "wrong(burn_rate: float, days: float = 30) -> float" in repr(panel)
 
 
 def test_an_endless_loop_ends(monkeypatch):
     monkeypatch.setattr(exhibit, "LIMIT_S", 3.0)
     panel = check_repair("E7", endless)
     assert panel.status == "failed"
-    assert "3 s" in repr(panel)
+    assert "It did not end in time and was stopped." in repr(panel)
 
 
 def test_ranges_say_what_they_hold():
