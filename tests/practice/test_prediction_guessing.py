@@ -80,6 +80,7 @@ def test_an_array_of_one_is_its_number_and_of_more_is_none():
     [
         (150, 150, "Exact. Score 0.00"),
         (150.5, 150, "Within 1 %, too high. Score 0.00"),
+        (119, 100, "Within 19 %, too high. Score 0.08"),
         (126, 100, "Within 26 %, too high. Score 0.10"),
         (100, 126, "Within 26 %, too low. Score 0.10"),
         (200, 100, "Factor 2, too high. Score 0.30"),
