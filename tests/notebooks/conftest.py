@@ -25,7 +25,7 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Tool:
 
     def call(*command: object, **more_env: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", *map(str, command)]
-        return subprocess.run(line, cwd=ROOT, env=env | more_env, capture_output=True, text=True, timeout=120)
+        return subprocess.run(line, cwd=ROOT, env=env | more_env, capture_output=True, text=True, timeout=400)
 
     return call
 
