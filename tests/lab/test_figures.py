@@ -82,6 +82,7 @@ def test_a_measured_picture_keeps_its_structure_only():
     assert digest["axes"][0]["title"] == "# ms"
     assert digest != drawn(title="12.5 s", measured=True).digest()
     assert digest != drawn(title="12.5 ms", measured=True, kind="bar").digest()
+    assert drawn(measured=True, kind="scatter").digest() != drawn(measured=True, kind="image").digest()
 
 
 def test_the_card_is_white_so_that_it_reads_on_a_dark_page():
