@@ -90,10 +90,17 @@ class Timeline:
         fig, ax = figure(height=max(1.6, 0.34 * len(lanes) + 0.9))
         first = min(span.start_s for span in spans)
         for row, (rank, name) in enumerate(lanes):
-            bars = [((s.start_s - first) * 1e3, s.seconds * 1e3) for s in spans if (s.rank, s.name) == (rank, name)]
-            ax.broken_barh(
-                bars, (row - 0.4, 0.8), facecolors=f"C{names.index(name)}", edgecolors="white", linewidth=0.5
-            )
+            tracks = _tracks([s for s in spans if (s.rank, s.name) == (rank, name)])
+            height = 0.8 / len(tracks)
+            for level, track in enumerate(tracks):
+                bars = [((s.start_s - first) * 1e3, s.seconds * 1e3) for s in track]
+                ax.broken_barh(
+                    bars,
+                    (row - 0.4 + level * height, height),
+                    facecolors=f"C{names.index(name)}",
+                    edgecolors="white",
+                    linewidth=0.5,
+                )
         ax.set_yticks(range(len(lanes)), [f"rank {rank}  {name}" for rank, name in lanes])
         ax.invert_yaxis()
         ax.set_xlabel("time since the first span (ms)")
@@ -103,6 +110,18 @@ class Timeline:
             f"({', '.join(names)}); the bars are measured time stamps."
         )
         return Picture(fig, words, measured=True)
+
+
+def _tracks(spans: list[Span]) -> list[list[Span]]:
+    """Share out spans (ordered by start) over as few rows as possible: those open at once must not hide each other."""
+    tracks: list[list[Span]] = []
+    for span in spans:
+        free = next((track for track in tracks if track[-1].end_s <= span.start_s), None)
+        if free is None:
+            tracks.append([span])
+        else:
+            free.append(span)
+    return tracks
 
 
 def _union(spans: list[Span]) -> list[tuple[float, float]]:

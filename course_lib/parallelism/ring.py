@@ -127,7 +127,9 @@ def ring_step_picture(world_size: int = 4, step: int = 2, megabytes: float = 16.
     right.barh(names, sent)
     total = [bytes_sent(numel, 4, world_size, source) / 1e6 for source in range(world_size)]
     right.axvline(max(total), linestyle="--", color="black", linewidth=1)
-    right.set(title=f"after step {step} of {last}", xlabel="MB over each link (dashed: when done)", ylabel="link")
+    above = ("data", "axes fraction")
+    right.annotate("end", (max(total), 1), xycoords=above, xytext=(0, 3), textcoords="offset points", ha="center")
+    right.set(title=f"after step {step} of {last}", xlabel="MB sent over each link", ylabel="link")
     right.set_xlim(0, max(total) * 1.08)
     right.invert_yaxis()
     phase = "reduce-scatter: receivers add" if step < world_size else "all-gather: receivers replace"

@@ -1,5 +1,6 @@
 """Spans, the time line's arithmetic and its picture."""
 
+import itertools
 import pickle
 import threading
 import time
@@ -104,3 +105,13 @@ def test_the_picture_has_a_lane_per_rank_and_name_and_a_caption():
 def test_an_empty_timeline_says_what_to_do():
     with pytest.raises(ValueError, match=r"lab\.span"):
         Timeline([]).picture()
+
+
+def test_spans_that_are_open_at_once_stand_in_rows_of_their_own():
+    open_at_once = [Span(0, "all_reduce", 0.0, 0.2), Span(0, "all_reduce", 0.1, 0.3), Span(0, "all_reduce", 0.25, 0.4)]
+    (ax,) = Timeline(open_at_once).picture().fig.axes
+    boxes = [path.get_extents() for collection in ax.collections for path in collection.get_paths()]
+    assert len(boxes) == 3
+    for one, other in itertools.combinations(boxes, 2):
+        at_once = one.x0 < other.x1 and other.x0 < one.x1
+        assert not at_once or one.y1 <= other.y0 + 1e-9 or other.y1 <= one.y0 + 1e-9
