@@ -18,7 +18,8 @@ def test_seeds_repeat_all_three_sources_and_the_generator():
 
     first = draw()
     assert draw() == first
-    devices.seed_all(8)
+    generator = devices.seed_all(8)
+    assert torch.rand(1, generator=generator).item() != first[3]
     assert (random.random(), numpy.random.rand(), torch.rand(1).item()) != first[:3]
 
 

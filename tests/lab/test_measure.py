@@ -44,6 +44,16 @@ def test_peak_memory_sees_a_known_allocation():
     assert nothing.bytes < size * 0.1
 
 
+def test_a_block_inside_does_not_hide_what_came_before_it():
+    size = 96 * 2**20
+    with measure.peak_memory() as outer:
+        torch.ones(size, dtype=torch.uint8)
+        with measure.peak_memory() as inner:
+            pass
+    assert inner.bytes < size * 0.1
+    assert outer.bytes > size * 0.95
+
+
 def test_peak_memory_by_sampling(monkeypatch):
     monkeypatch.setattr(measure, "_reset_high_water", lambda open_blocks: False)
     size = 96 * 2**20
