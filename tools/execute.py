@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -79,7 +80,8 @@ def execute(notebook: NotebookNode, folder: Path, *, timeout: int = CELL_TIMEOUT
     error, sampler, begin = None, None, time.monotonic()
     try:
         with client.setup_kernel():
-            sampler = MemorySampler(client.km.provisioner.pid)
+            manager: Any = client.km
+            sampler = MemorySampler(manager.provisioner.pid)
             with sampler:
                 for index, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, index)
