@@ -60,7 +60,7 @@ def test_the_same_function_changed_in_between_is_the_changed_one(gangs):
 def test_the_kernel_s_environment_path_and_folder_travel(gangs, monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_TEST_WORD", "hello")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # a notebook's path: the folder that it is in now
     (tmp_path / "written_just_now.py").write_text("VALUE = 7\n")
 
     def work(rank):
@@ -295,7 +295,7 @@ def test_the_reader_s_interrupt_handler_is_put_back(gangs):
 
 def test_the_error_travels_and_shows_as_one_message(gangs, clean):
     def work(rank):
-        print("seen")
+        print("seen", end="")
         raise KeyError("missing")
 
     with pytest.raises(GangError) as caught:
