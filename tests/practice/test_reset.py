@@ -61,14 +61,20 @@ def test_two_resets_within_a_second_keep_both_copies(folders):
 
 def test_an_update_after_a_reset_refreshes_the_copy_again(folders):
     source, work = folders
+    edit(source / CHAPTER, "new_in_the_course = 1")
     edit(work / CHAPTER)
     reset(source, work, CHAPTER)
-    edit(source / CHAPTER, "new_in_the_course = 1")
+    assert "new_in_the_course" in (work / CHAPTER).read_text()
+    edit(source / CHAPTER, "newer_in_the_course = 1")
+    assert lay_out(source, work).refreshed == [CHAPTER]
+
+
+def test_a_reset_is_of_one_chapter(folders):
+    source, work = folders
     edit(source / "00_start_here.ipynb", "new_in_the_course = 1")
-    assert lay_out(source, work).refreshed == ["00_start_here.ipynb", CHAPTER]
-    edit(source / "00_start_here.ipynb", "newer = 1")
+    edit(work / CHAPTER)
     reset(source, work, CHAPTER)
-    assert "newer" not in (work / "00_start_here.ipynb").read_text()  # a reset is of one chapter
+    assert "new_in_the_course" not in (work / "00_start_here.ipynb").read_text()
 
 
 def test_what_is_as_laid_out_needs_no_backup_and_what_is_missing_comes_back(folders):
@@ -98,6 +104,9 @@ def test_a_damaged_copy_and_a_link_are_kept_as_they_are(folders, tmp_path):
     assert (work / reset(source, work, CHAPTER)).is_symlink()
     assert (tmp_path / "elsewhere.ipynb").read_text() == "mine"
     assert not (work / CHAPTER).is_symlink()
+    (work / CHAPTER).unlink()
+    (work / CHAPTER).symlink_to(tmp_path / "a disk that is not there")
+    assert (work / reset(source, work, CHAPTER)).is_symlink()
 
 
 @pytest.mark.parametrize(
