@@ -75,7 +75,7 @@ def calibration() -> Picture | Panel:
 
 def _words(every: list[Point], scored: list[Point], ratios: list[float], middle: str) -> str:
     high, low = sum(ratio > 1 for ratio in ratios), sum(ratio < 1 for ratio in ratios)
-    widest = max(scored, key=lambda point: point.score)
+    widest = max(scored, key=lambda point: point.score or 0.0)
     left_out = len(every) - len(scored)
     said = [
         f"Guess divided by answer for {_count(len(scored), 'prediction')}, a dot each; 1 is a perfect guess.",

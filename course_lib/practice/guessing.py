@@ -26,7 +26,8 @@ def read_guess(given: Any, unit: str | None = None) -> float:
         text = given.strip().replace("\N{MINUS SIGN}", "-")
         if not text:
             raise Misread(f"There is no number yet: type {expected}, {example}.")
-        number, own_unit = _NUMBER.fullmatch(text).groups()
+        match = _NUMBER.match(text)
+        number, own_unit = match.groups() if match else ("", "")
         if not re.search(r"\d", number.lower().partition("e")[0]):
             raise Misread(f"{_shown(given)} does not begin with a number: type {expected}, {example}.")
         if own_unit and _spelling(own_unit) != _spelling(unit or ""):

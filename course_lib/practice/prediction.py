@@ -44,6 +44,8 @@ _asked: dict[str, Question] = {}  # what predict() asked in this kernel: reveal(
 class Prediction(Panel):
     """A prediction as the last expression of a cell: a field for the guess where somebody can use it, else a panel."""
 
+    question: Question | None
+
     def __init__(self, panel: Panel, question: Question | None = None) -> None:
         super().__init__(panel.title, panel.rows, panel.footer)
         object.__setattr__(self, "question", question)
@@ -91,8 +93,8 @@ def reveal(id: str, measured: Any = None, formula: str | None = None, value: Any
     A guess is locked from then on. Raises TypeError if measured or value is no number, or both are missing.
     """
     question = _question(id, "", None)
-    by_formula = None if value is None and measured is not None else _value(value, "value")
-    answer = by_formula if measured is None else _value(measured, "measured")
+    answer = _value(value, "value") if measured is None else _value(measured, "measured")
+    by_formula = None if value is None else _value(value, "value")
     parts = [formula, *([] if by_formula is None else [with_unit(by_formula, question.unit)])]
     rows = []
     if formula is not None or by_formula is not None:

@@ -95,7 +95,7 @@ def _check_header(line: str, path: Path) -> None:
 def _plain(event: Event) -> dict[str, Any]:
     name, time, kind, key, content_hash, data, version = event.row()
     fields = {"id": name, "time": time, "kind": kind, "key": key, "content_hash": content_hash}
-    return fields | {"data": json.loads(data), "version": version}
+    return fields | {"data": json.loads(str(data)), "version": version}
 
 
 def _event(line: str, number: int, path: Path) -> Event:
