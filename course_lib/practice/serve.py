@@ -90,12 +90,14 @@ def arguments(workspace: Path, port: int, token: str, browser: bool) -> list[str
 def keep_apart(workspace: Path) -> None:
     """Give JupyterLab folders of its own inside the workspace, so that ~/.jupyter is neither read nor written.
 
-    The environment's own kernel comes before one of the same name that the reader installed elsewhere.
+    The environment's own kernel comes before one of the same name that the reader installed elsewhere, and a shell
+    cell or a terminal finds this environment's `course`, whether the environment was activated or not.
     """
     home = workspace / ".course" / "jupyter"
     for name in ("CONFIG", "DATA", "RUNTIME"):
         os.environ.setdefault(f"JUPYTER_{name}_DIR", str(home / name.lower()))
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def serve(workspace: Path, port: int | None, browser: bool) -> int:

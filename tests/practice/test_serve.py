@@ -125,6 +125,8 @@ def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
             family = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
             (kernel,) = [process for process in family if "ipykernel_launcher" in process.cmdline()]
             assert kernel.cmdline()[0] == sys.executable
+            # a shell cell finds this environment's commands, although nobody activated it
+            assert kernel.environ()["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
             listening = [c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == "LISTEN"]
             assert set(listening) == {"127.0.0.1"}
             server.send_signal(stop)
