@@ -104,7 +104,7 @@ def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
     home = tmp_path / "home"
     home.mkdir()
     env = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
-    env |= {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    env |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "PATH": os.defpath}
     work = tmp_path / "work"
     command = [sys.executable, "-m", "course_lib", "lab", "--no-browser", "--work", str(work)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env) as server:
