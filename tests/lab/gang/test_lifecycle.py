@@ -92,7 +92,13 @@ def test_an_interrupt_while_the_fork_server_starts_ends_in_the_error_and_the_nex
     cell = other.run(CELLS[0] + "\n" + timer + "gang.run(lambda rank: __import__('time').sleep(60))")
     assert cell.shown.startswith("GangError: the cell was interrupted")
     assert other.processes() == []
+    server = fork_servers(other)
     assert other.run("gang.run(lambda rank: rank)").text == "[0, 1]\n"
+    assert len(server) == 1 and fork_servers(other) == server  # the signal has not reached it
+
+
+def fork_servers(kernel):
+    return {process.pid for process in kernel.all_processes() if "forkserver" in " ".join(process.cmdline())}
 
 
 def test_two_notebooks_run_side_by_side_and_leave_nothing_when_shut_down(kernel, other):
