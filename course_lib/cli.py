@@ -15,6 +15,7 @@ _FEATURES = {
     "progress": ("course_lib.practice.progress_transfer", "export your progress to a file, or import one"),
     "proofs": ("course_lib.practice.proofs", "prove for every exercise that its check tells right from wrong"),
     "solve": ("course_lib.practice.solved", "write the notebooks with every stub solved to build/solved"),
+    "quiz": ("course_lib.practice.quiz", "cards on a spaced schedule, in the terminal or exported to Anki"),
     "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
 }
 

@@ -20,6 +20,7 @@ _HOME = {
     "predict": "course_lib.practice.prediction",
     "question": "course_lib.practice.questions",
     "questions": "course_lib.practice.questions",
+    "quiz": "course_lib.practice.quiz",
     "reveal": "course_lib.practice.prediction",
 }
 
