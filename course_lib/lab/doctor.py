@@ -272,7 +272,8 @@ def _writable(folder: Path) -> Finding:
     present = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=present):
-            return Finding("workspace", "ok", f"{folder}")
+            # The name alone: a notebook that shows this must not store a path of somebody's machine.
+            return Finding("workspace", "ok", f"{folder.name}/ can be written")
     except OSError as error:
         remedy = "Make the folder yours to write, or choose another with --work DIR."
         return Finding("workspace", "missing", f"{folder} cannot be written ({error.strerror})", remedy)
