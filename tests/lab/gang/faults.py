@@ -286,7 +286,7 @@ def main():
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         kernel = Kernel(Path(folder))
-        print(kernel.run(SETUP).text if options.verbose else "", end="")
+        kernel.run(SETUP)
         for fault in FAULTS:
             if options.name not in fault.name:
                 continue
