@@ -145,7 +145,7 @@ def test_a_stub_whose_source_cannot_be_read_is_not_attempted_either():
 def test_a_library_that_does_not_implement_something_is_no_stub():
     @named("scaled_lr")
     def answer(step, base_lr, world_size, warmup_steps):
-        return torch.ones(2, device="meta").item()
+        return torch.nn.Module()(step)  # raises NotImplementedError in torch's own code
 
     assert check(answer).status == "failed"
 
@@ -157,8 +157,8 @@ def judged(function, words, name="scaled_lr"):
     """Check a function, expect the words in a failure, and expect that the next check passes."""
     panel = check(named(name)(function))
     text = " ".join(repr(panel).split())
-    assert panel.status == "failed", text
-    assert words in text
+    said = " ".join(f"{row.text} {row.detail}" for row in panel.rows if row.status == "failed")  # not the source shown
+    assert words in said, text
     assert check(right_scaled_lr).status == "passed"
     return text
 
@@ -189,7 +189,10 @@ def test_an_object_that_claims_to_equal_everything_is_named_by_its_type():
 
 
 def test_a_changed_shape_is_named():
-    judged(lambda tensor: tensor.resize_(3) and None, "came out as a Tensor of shape (3,)", "tree_broadcast")
+    def answer(tensor):
+        tensor.resize_(3)
+
+    judged(answer, "went in with shape (250,) and came out as a Tensor of shape (3,)", "tree_broadcast")
 
 
 def test_a_megabyte_of_print_is_cut_and_judged_all_the_same():
@@ -200,7 +203,7 @@ def test_a_megabyte_of_print_is_cut_and_judged_all_the_same():
         return right(step, base_lr, world_size, warmup_steps)
 
     panel = check(answer)
-    assert panel.status == "passed" and len(repr(panel)) < 3_000
+    assert panel.status == "passed" and len(repr(panel)) < 1_000
     assert "Your code printed 32," in repr(panel) and "xxxx" in repr(panel)
 
 
@@ -231,7 +234,9 @@ def test_a_loop_that_makes_progress_ends_at_the_limit(monkeypatch):
         while True:
             dist.barrier()
 
+    before = time.monotonic()
     assert "did not return within 1.5 s" in judging.judge(exercise, tree_broadcast).failures
+    assert time.monotonic() - before < 40  # far from a gang's own patience
 
 
 def test_a_fork_counts_once_and_leaves_nothing_behind(monkeypatch):
@@ -268,7 +273,7 @@ def test_a_segmentation_fault_is_named():
 
 
 def test_too_much_memory_is_an_error_and_not_the_end_of_the_machine():
-    judged(lambda step, base_lr, world_size, warmup_steps: bytearray(1 << 36), "MemoryError")
+    judged(lambda step, base_lr, world_size, warmup_steps: bytearray(6 << 30), "MemoryError")
 
 
 def test_an_answer_that_edits_the_checker_edits_its_own_process_only():

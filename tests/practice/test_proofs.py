@@ -20,13 +20,16 @@ def test_the_check_tells_right_from_wrong(exercise):
 def test_a_check_that_accepts_a_wrong_answer_or_rejects_a_right_one_is_found(monkeypatch, capsys):
     good = finding.by_id("00.least_seconds")
     blind = dataclasses.replace(good, judge=lambda *_: iter(()), cheats=())
-    strict = dataclasses.replace(good, alternatives=(good.wrong[0].code,), wrong=good.wrong[:1] * 3, cheats=())
+    other = dataclasses.replace(good.wrong[1], message="never said")
+    strict = dataclasses.replace(
+        good, alternatives=(good.wrong[0].code,), wrong=(*good.wrong[:1] * 3, other), cheats=()
+    )
     monkeypatch.setattr(finding, "exercises", lambda chapter=None: [blind, strict])
     assert proofs.main([]) == 1
     out, err = capsys.readouterr()
     assert out.splitlines()[0].startswith("exercise")
     assert out.splitlines()[-1] == (
-        "2 exercises: stub and reference 2/2, wrong answers rejected 3/8, alternatives accepted 2/3, "
+        "2 exercises: stub and reference 2/2, wrong answers rejected 3/9, alternatives accepted 2/3, "
         "cheats rejected 0/0."
     )
     assert "adds both: expected 'the longer one decides', got 'passed'" in err
