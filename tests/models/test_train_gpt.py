@@ -37,6 +37,27 @@ def test_a_short_run_learns_and_repeats(corpus):
     assert train(2)[1] != losses
 
 
+def test_each_step_uses_its_own_gradient_only(corpus):
+    fitted, by_hand = make(corpus), make(corpus)
+    losses = fit(fitted, corpus, steps=3, batch_size=4, generator=torch.Generator().manual_seed(1))
+    matrices, vectors = ([p for p in by_hand.parameters() if (p.dim() >= 2) == wide] for wide in (True, False))
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95))
+    generator = torch.Generator().manual_seed(1)
+    for step, loss in enumerate(losses):
+        x, y = corpus.batch("train", 4, generator, 16)
+        for group in optimizer.param_groups:
+            group["lr"] = 5e-3 * schedule(step / 3)
+        gradients = torch.autograd.grad(by_hand.loss(x, y), list(by_hand.parameters()))
+        assert by_hand.loss(x, y).item() == pytest.approx(loss, rel=1e-4)
+        norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
+        for parameter, gradient in zip(by_hand.parameters(), gradients, strict=True):
+            parameter.grad = gradient / max(norm, 1.0)
+        optimizer.step()
+    for one, other in zip(fitted.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
 def test_on_step_sees_every_loss(corpus):
     seen = []
     losses = fit(make(corpus), corpus, steps=5, on_step=lambda step, loss: seen.append((step, loss)))
