@@ -30,9 +30,12 @@ _FUNCTIONS: dict[str, Callable] = {
     "max": max,
     "sqrt": math.sqrt,
     "log2": math.log2,
+    "log": math.log,
+    "exp": math.exp,
     "ceil": math.ceil,
     "floor": math.floor,
 }
+_FIELDS = ("k", "quantity", "unit", "formula", "tolerance", "source", "flag", "chapter")
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,24 @@ class Known:
     source: str
     flag: str
     chapter: str
+    beside: tuple[str, ...] = ()  # keys of other definitions that go by the same name, or by a similar one
 
     def __str__(self) -> str:
         given = "".join(f", {name} = {value:,.10g}" for name, value in self.arguments.items())
-        return f"{self.quantity}: {self.formula}{given}: {self.value:,.6g} {self.unit} ({self.source})"
+        text = f"{self.quantity}: {self.formula}{given}: {self.value:,.6g} {self.unit} ({self.source})"
+        rows = load()
+        others = (f"{rows[key]['quantity']}: {rows[key]['formula']} [{key}]" for key in self.beside)
+        return "\n".join([text, *(f"  not the same as {other}" for other in others)])
 
-    def check(self, measured: Any) -> Any:
+    def check(self, measured: Any, unit: str | None = None) -> Any:
         """Return `measured` if it is within the tolerance; otherwise raise AssertionError with both numbers and why.
 
-        measured: a number, or a tensor or array of one element. A quoted value is not to be measured: ValueError.
+        measured: a number, or a tensor or array of one element. unit: what it is measured in; another unit than this
+        answer's is a ValueError, and so is measuring a quoted value.
         """
         kind = self.tolerance["kind"]
+        if unit is not None and unit != self.unit:
+            raise ValueError(f"{self.key} is in {self.unit!r}, the measurement in {unit!r}: convert it first.")
         if kind == "quote":
             raise ValueError(
                 f"{self.key} is quoted from {self.source}: it has no tolerance to check a measurement with."
@@ -111,10 +121,8 @@ def known(key: str, **arguments: float) -> Known:
     for name, value in arguments.items():
         _check_argument(key, name, value, wanted[name])
     value = evaluate(row["expression"], arguments) if "expression" in row else row["value"]
-    fields = {
-        name: row[name] for name in ("k", "quantity", "unit", "formula", "tolerance", "source", "flag", "chapter")
-    }
-    return Known(key=key, value=value, arguments=dict(arguments), **fields)
+    fields = {name: row[name] for name in _FIELDS}
+    return Known(key=key, value=value, arguments=dict(arguments), beside=tuple(row.get("beside", ())), **fields)
 
 
 def keys() -> list[str]:
@@ -122,18 +130,56 @@ def keys() -> list[str]:
     return list(load())
 
 
-@lru_cache(maxsize=1)
 def load() -> dict[str, dict[str, Any]]:
-    """The rows of bank/known_answers.yaml by key. ValueError for a key that stands there twice."""
+    """The rows of bank/known_answers.yaml by key. ValueError for a file that is damaged, as `parse` says it."""
+    return _bank()[0]
+
+
+def left_out() -> list[dict[str, Any]]:
+    """What the list of known answers names and the bank does not hold: `k`, `what` and the `reason`."""
+    return _bank()[1]
+
+
+@lru_cache(maxsize=1)
+def _bank() -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    return parse((files("course_lib") / "bank" / "known_answers.yaml").read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Rows by key, and what was left out, from the text of a bank.
+
+    ValueError in one sentence where it is no YAML, a row lacks a field (its source above all) or its number, two rows
+    share a key, or a row stands beside a key that is not there.
+    """
     import yaml
 
-    text = (files("course_lib") / "bank" / "known_answers.yaml").read_text(encoding="utf-8")
+    try:
+        bank = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" near line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or "cannot be read"
+        raise ValueError(f"known_answers.yaml is not YAML{where}: {reason}.") from None
+    if not isinstance(bank, dict) or not isinstance(bank.get("rows"), list):
+        raise ValueError("known_answers.yaml needs `rows:` with a list of known answers.")
     rows: dict[str, dict[str, Any]] = {}
-    for row in yaml.safe_load(text):
-        if row["key"] in rows:
-            raise ValueError(f"known_answers.yaml has {row['key']!r} twice: rename one of the rows.")
-        rows[row["key"]] = row
-    return rows
+    for place, row in enumerate(bank["rows"], start=1):
+        key = row.get("key") if isinstance(row, dict) else None
+        if not key:
+            raise ValueError(f"known_answers.yaml: row {place} has no key; give it one.")
+        if key in rows:
+            raise ValueError(f"known_answers.yaml has {key!r} twice: rename one of the rows.")
+        missing = [name for name in _FIELDS if row.get(name) in (None, "")]
+        if ("value" in row) == ("expression" in row):
+            missing.append("number (give it a value or an expression, not both)")
+        if missing:
+            raise ValueError(f"known_answers.yaml: {key!r} has no {', no '.join(missing)}.")
+        rows[key] = row
+    for key, row in rows.items():
+        for other in row.get("beside", ()):
+            if other not in rows:
+                raise ValueError(f"known_answers.yaml: {key!r} stands beside {other!r}, which is not there.")
+    return rows, bank.get("left_out") or []
 
 
 def _check_argument(key: str, name: str, value: Any, about: Mapping[str, Any]) -> None:

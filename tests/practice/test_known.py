@@ -21,7 +21,7 @@ CASES = [(key, case) for key, row in load().items() for case in row.get("cases",
 def test_a_row_is_complete(key):
     row = load()[key]
     assert row.keys() >= FIELDS
-    assert row.keys() - FIELDS <= {"value", "expression", "arguments", "cases", "note"}
+    assert row.keys() - FIELDS <= {"value", "expression", "arguments", "cases", "note", "beside"}
     assert ("value" in row) != ("expression" in row)
     assert ("expression" in row) == bool(row.get("cases")) == bool(row.get("arguments"))
     assert row["flag"] in {"R", "V", "P"}
