@@ -115,7 +115,9 @@ def tidy(notebook: NotebookNode, chapter: str) -> None:
 
 def _shorten(text: str) -> str:
     """Write paths inside the project and inside Python's own folders relative to these."""
-    for folder in (ROOT, *(Path(p) for p in sys.path if p), Path(sys.prefix), Path(sys.base_prefix)):
+    known = {ROOT, *(Path(p) for p in sys.path if p), Path(sys.prefix), Path(sys.base_prefix)}
+    # The deepest first: site-packages may lie in a .venv inside the project.
+    for folder in sorted(known, key=lambda folder: len(folder.parts), reverse=True):
         if folder != Path("/"):
             text = text.replace(f"{folder}{os.sep}", "")
     return text

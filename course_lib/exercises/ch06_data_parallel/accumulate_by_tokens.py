@@ -85,10 +85,8 @@ def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
     expected = sum(part for rank in parts for part in rank) / sum(map(sum, lengths))
     wrong = [not close(one, expected, 1e-4) for one in gradients]
     if any(wrong):
-        yield failed(
-            f"The gradient on {ranks_where(wrong)} is not that of the mean loss over all tokens.",
-            _why(gradients, parts, lengths, expected),
-        )
+        said = f"The gradient on {ranks_where(wrong)} is not that of the mean loss over all tokens."
+        yield failed(said, _why(gradients, parts, lengths, expected))
         return
     yield passed("Every gradient is that of the mean loss per token over all micro-batches of all ranks.")
     summed = [sum(size for call, size in log.collectives if call.startswith(("allreduce", "reduce"))) for log in logs]

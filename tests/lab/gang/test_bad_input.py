@@ -37,6 +37,7 @@ def test_a_gang_that_cannot_be(arguments, error, sentence):
 
 
 def test_nccl_without_enough_gpus_says_how_many_there_are(monkeypatch):
+    monkeypatch.delenv("COURSE_DEVICE", raising=False)  # the storing profile sets it to cpu
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.distributed, "is_nccl_available", lambda: True)
     with pytest.raises(ValueError, match="this machine has 1 GPU for 2 ranks: use backend='gloo'"):

@@ -18,6 +18,7 @@ from tests.lab.gang.kernel import Kernel, wait_until
 
 CELLS = [
     """\
+import time
 import torch
 import torch.distributed as dist
 from course_lib import lab
@@ -38,6 +39,7 @@ gang.run(work)""",
     """\
 def bad(rank):
     if rank == 1:
+        time.sleep(0.5)  # rank 0 waits by then
         raise ValueError("no data left")
     dist.barrier()
 
@@ -66,7 +68,7 @@ def test_a_notebook_s_outputs_are_the_same_again_under_nbval(notebook):
     lines = [f"[rank {rank}] step {step}\n" for rank in (0, 1) for step in range(3)]
     assert cells[1].outputs[0].text == "".join(lines)
     assert [output.output_type for output in cells[1].outputs] == ["stream", "execute_result"]  # no progress bar
-    assert "rank 1 raised ValueError: no data left\n    Cell, line 3, in bad\n" in cells[2].outputs[0].text
+    assert "rank 1 raised ValueError: no data left\n    Cell, line 4, in bad\n" in cells[2].outputs[0].text
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", str(notebook)],
         capture_output=True,
