@@ -16,6 +16,7 @@ _FEATURES = {
     "proofs": ("course_lib.practice.proofs", "prove for every exercise that its check tells right from wrong"),
     "solve": ("course_lib.practice.solved", "write the notebooks with every stub solved to build/solved"),
     "quiz": ("course_lib.practice.quiz", "cards on a spaced schedule, in the terminal or exported to Anki"),
+    "mock": ("course_lib.practice.mock", "a timed mock interview, with a report at the end"),
     "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
 }
 

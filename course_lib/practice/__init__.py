@@ -16,6 +16,7 @@ _HOME = {
     "doctor": "course_lib.practice.house",
     "drill": "course_lib.practice.questions",
     "known": "course_lib.practice.known",
+    "mock": "course_lib.practice.mock",
     "overview": "course_lib.practice.status",
     "predict": "course_lib.practice.prediction",
     "question": "course_lib.practice.questions",

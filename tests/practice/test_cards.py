@@ -133,6 +133,16 @@ def test_an_export_that_cannot_be_is_one_sentence(tmp_path, name, part, said):
     assert [path.name for path in tmp_path.iterdir()] == ["folder.apkg"]
 
 
+def test_a_number_that_stands_twice_is_not_asked_there():
+    from course_lib.practice.sourced_numbers import Number
+
+    number = Number("calc", "2*4", "8")
+    texts = {"en": ["It is 8 of 8. Later 8 days pass.", "On 8,192 ranks, rank8 and 8.5. Then it takes 8 GB."], "zh": []}
+    front, back, unit = cards._blanked(number, texts)
+    assert front == {"en": f"On 8,192 ranks, rank8 and 8.5. Then it takes {BLANK} GB."}
+    assert (back, unit) == ({"en": "Then it takes 8 GB."}, "GB")
+
+
 def test_a_part_without_cards_is_not_exported(tmp_path, monkeypatch):
     monkeypatch.setattr(anki, "deck", lambda part, language: ())
     with pytest.raises(CourseError, match="no card to export"):

@@ -79,7 +79,7 @@ def test_words_of_the_sentence_may_follow_the_number():
 
 def test_a_unit_is_found_at_the_start_of_what_follows():
     assert [
-        unit_of(text) for text in (" days on 256", " %.", " GB/s of", " s in", " 天。", " K on four", " tokens")
+        unit_of(text) for text in (" days on 256", " %.", " GB/s of", " s in", " 天。", " K on four", " Batches")
     ] == [
         "days",
         "%",
