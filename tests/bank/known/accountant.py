@@ -16,8 +16,8 @@ from scipy.stats import norm
 def rdp_epsilon(q: float, sigma: float, steps: int, delta: float, *, classic: bool = False) -> float:
     """ε of `steps` steps by whole Rényi orders 2 to 255 (Mironov, Talwar and Zhang, arXiv 1908.10530, section 3.3).
 
-    classic: the first conversion, ε = rdp + ln(1/δ)/(order - 1); otherwise the tighter one of Canonne, Kamath and Steinke,
-    arXiv 2004.00010, proposition 12.
+    classic: the first conversion, ε = rdp + ln(1/δ)/(order - 1); otherwise the tighter one of Canonne, Kamath and
+    Steinke, arXiv 2004.00010, proposition 12.
     """
     best = math.inf
     for order in range(2, 256):

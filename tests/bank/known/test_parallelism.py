@@ -12,6 +12,13 @@ from course_lib.museum.zero_bubble_definitions import simulated as simulated_zb1
 from course_lib.practice import known
 from tests.bank.known.pipeline import gpipe, one_f_one_b, peak_held, simulate, zero_bubble
 
+
+def test_linear_scaling():
+    """Where the gradient does not change, B/256 steps at 0.1 go as far as one step at the scaled rate."""
+    for batch in (256, 1024, 8192):
+        known("linear_scaling_lr", B=batch).check(sum([0.1] * (batch // 256)))
+
+
 SPLIT = {"F": 1.0, "B": 1.0, "W": 1.0}
 WHOLE = {"F": 1.0, "B": 2.0}  # a backward for inputs and weights at once
 
