@@ -1,6 +1,6 @@
 """How well the suggestion works: precision and recall on answers whose covered points are known.
 
-python -m course_lib.practice.mock_measure            # the half held out: the figures that are reported
+python -m course_lib.practice.mock_measure            # what is held out: the figures that are reported
 python -m course_lib.practice.mock_measure --tune     # the other half, at several thresholds: the one to choose on
 """
 
@@ -16,13 +16,16 @@ from importlib.resources import files
 from course_lib.practice.mock_coverage import suggest
 from course_lib.practice.questions import question
 
-HALVES = ("tune", "held_out")
+HALVES = ("tune", "held_out", "bank")
 KINDS = ("good", "partial", "wrong")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An answer and the points that it covers. question: an id of the bank; covers: numbers from 1."""
+    """An answer and the points that it covers. question: an id of the bank; covers: numbers from 1.
+
+    half: "tune", "held_out", or "bank" for the bank's own 30-second answers, by other hands than the rest.
+    """
 
     question: str
     half: str
@@ -68,8 +71,9 @@ def labelled() -> tuple[Labelled, ...]:
     rows = yaml.safe_load((files("course_lib") / "bank" / "mock_answers.yaml").read_text(encoding="utf-8"))
     found = []
     for number, row in enumerate(rows, start=1):
-        one = Labelled(**row | {"covers": frozenset(row["covers"])})
-        answer = question(one.question).answer
+        answer = question(row["question"]).answer
+        text = row["text"] if "text" in row or answer is None else answer.short[row["language"]]
+        one = Labelled(**row | {"covers": frozenset(row["covers"]), "text": text})
         points = len(answer.must_say[one.language]) if answer else 0
         if one.half not in HALVES or one.kind not in KINDS or not one.covers <= set(range(1, points + 1)):
             raise ValueError(f"mock_answers.yaml, answer {number} ({one.question}): half, kind or covers is wrong.")
@@ -90,10 +94,15 @@ def _both(covers: frozenset[int], suggested: frozenset[int]) -> frozenset[int]:
 
 
 def rows(half: str = "held_out") -> list[list[object]]:
-    """What a table shows: kind of answer, answers, covered points, suggested points, precision, recall."""
+    """What a table shows: kind of answer, answers, covered points, suggested points, precision, recall.
+
+    The last row of the held-out half is the one about answers by other hands.
+    """
     every = [one for one in labelled() if one.half == half]
     groups = {kind: [one for one in every if one.kind == kind and one.language == "en"] for kind in KINDS}
     groups |= {"English": [o for o in every if o.language == "en"], "Chinese": [o for o in every if o.language == "zh"]}
+    if half == "held_out":
+        groups["by others"] = [one for one in labelled() if one.half == "bank"]
     found = []
     for name, answers in groups.items():
         of = quality(answers)

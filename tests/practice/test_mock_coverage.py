@@ -9,7 +9,7 @@ from course_lib.practice.mock_words import clauses, stem
 from course_lib.practice.questions import question, questions
 
 # Floors a little below what was measured on the half held out: a change that costs more than this is seen.
-PRECISION, RECALL, CHINESE_RECALL = 0.90, 0.85, 0.70
+PRECISION, RECALL, CHINESE_RECALL, RECALL_BY_OTHERS = 0.90, 0.85, 0.70, 0.65
 
 
 def covered(answer, points, mistakes=()):
@@ -76,7 +76,7 @@ def test_an_enormous_answer_is_judged_by_its_beginning():
 
 def test_every_answered_question_has_labelled_answers_in_both_halves():
     for record in questions(status="answered"):
-        for half in mock_measure.HALVES:
+        for half in ("tune", "held_out"):
             there = {o.kind for o in labelled() if o.half == half and question(o.question).id == record.id}
             assert there == set(mock_measure.KINDS), (record.id, half)
     asked = {one.question for one in labelled()}
@@ -90,6 +90,12 @@ def test_precision_and_recall_on_the_half_held_out():
     assert english.precision >= PRECISION and english.recall >= RECALL
     chinese = quality(one for one in held_out if one.language == "zh")
     assert chinese.precision >= PRECISION and chinese.recall >= CHINESE_RECALL
+
+
+def test_precision_and_recall_on_answers_by_other_hands():
+    others = quality(one for one in labelled() if one.half == "bank")
+    assert others.answers == len(questions(status="answered"))
+    assert others.precision >= PRECISION and others.recall >= RECALL_BY_OTHERS
 
 
 def test_wrong_answers_get_few_points():
