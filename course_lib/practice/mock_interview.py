@@ -101,7 +101,7 @@ class Interview:
         self.plan, self.progress, self.clock = plan, progress, clock
         self.results: list[Result] = []
         self.draft = ""
-        self._spent = 0.0
+        self._spent = self._opened = 0.0  # seconds up to the last event, and to the last reply
         self._since = clock()
 
     @property
@@ -173,7 +173,7 @@ class Interview:
         act = data["act"]
         self._record(result.question if act == "points" else f"{result.question}/{act}", data)
         result.apply(data)
-        self.draft = ""
+        self._opened, self.draft = self._spent, ""
 
     def _record(self, key: str, data: dict[str, Any]) -> None:
         self._spent, self._since = self.elapsed, self.clock()
@@ -185,7 +185,7 @@ class Interview:
         words = text.strip()
         if not words:
             return None, [f"Nothing was typed: type your answer, or {SKIP} to pass on this question."]
-        seconds = round(self.clock() - self._since, 1)
+        seconds = round(self.elapsed - self._opened, 1)
         data = {"act": "answer", "text": "", "seconds": seconds, "suggested": [], "number_card": None, "planned": []}
         if words.casefold() == SKIP:
             self._keep(result, data)

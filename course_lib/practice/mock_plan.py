@@ -115,6 +115,7 @@ def resume(progress: Progress, **more: Any) -> Interview:
                 result.apply(event.data)
                 interview.draft = ""
             interview._spent = max(interview._spent, float(event.data["spent"]))
+            interview._opened = interview._opened if act == "draft" else interview._spent
         except (KeyError, TypeError, ValueError):
             continue  # a reply that somebody edited is asked again; it stays in the file
         if result not in interview.results:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -121,11 +123,21 @@ def wrapped(text: str, width: int = 100, indent: str = "") -> list[str]:
     """Lines of at most `width` columns; a Chinese character takes two."""
     lines: list[str] = []
     for paragraph in text.splitlines() or [""]:
-        if any("一" <= char <= "鿿" for char in paragraph):
-            half = max(10, (width - len(indent)) // 2)
-            lines += [indent + paragraph[i : i + half] for i in range(0, len(paragraph), half)]
-        else:
+        if not any("一" <= char <= "鿿" for char in paragraph):
             lines += textwrap.wrap(
                 paragraph, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
             ) or [""]
+            continue
+        line = ""
+        for piece in re.findall(r"[!-~]+|.", paragraph):  # a word of Latin letters stays whole
+            if line and _columns(line + piece) > width - len(indent):
+                lines.append(indent + line.rstrip())
+                line = piece.lstrip()
+            else:
+                line += piece
+        lines.append(indent + line)
     return lines
+
+
+def _columns(text: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
