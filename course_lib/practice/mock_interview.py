@@ -204,7 +204,7 @@ class Interview:
         card = _card(result)
         assert card.number is not None
         if text.strip().casefold() == SKIP:
-            told = f"Passed: it is {f'{card.number.shown} {card.number.unit}'.rstrip()}."
+            told = f"Skipped: it is {f'{card.number.shown} {card.number.unit}'.rstrip()}."
             return {"act": "number", "text": "", "right": False, "told": told}, [told]
         try:
             right, told = judged_number(card, text)

@@ -102,12 +102,12 @@ def resume(progress: Progress, **more: Any) -> Interview:
         raise CourseError("There is no interrupted interview: begin one with course mock.")
     plan = _plan(first)
     interview = Interview(plan, progress, **more)
-    by_question = {name: Result(name) for name in plan.questions}
+    by_question, reached = {name: Result(name) for name in plan.questions}, 0
     for event in progress.events("mock"):
         act, name = event.data.get("act"), event.key.partition("/")[0]
         if event.data.get("session") != plan.session or name not in by_question:
             continue
-        result = by_question[name]
+        result, reached = by_question[name], max(reached, plan.questions.index(name) + 1)
         try:
             if act == "draft":
                 interview.draft = str(event.data["text"])
@@ -118,8 +118,7 @@ def resume(progress: Progress, **more: Any) -> Interview:
             interview._opened = interview._opened if act == "draft" else interview._spent
         except (KeyError, TypeError, ValueError):
             continue  # a reply that somebody edited is asked again; it stays in the file
-        if result not in interview.results:
-            interview.results.append(result)
+    interview.results = [by_question[name] for name in plan.questions[:reached]]
     return interview
 
 

@@ -149,7 +149,9 @@ def _named(given: str) -> tuple[str, float] | None:
 def _in(given: str, about: str) -> bool:
     """Whether every word of `given` stands in `about`."""
     words = re.findall(r"[\w%]+", about.casefold())
-    return all(word in words or word in about for word in re.findall(r"[\w%]+", given.casefold()))
+    return all(
+        word in words or (not word.isascii() and word in about) for word in re.findall(r"[\w%]+", given.casefold())
+    )
 
 
 def _misfit(given: str, unit: str, fault: str) -> str:

