@@ -1,0 +1,38 @@
+"""What tests of `check` hand in, as a reader would define it in a cell."""
+
+import os
+
+
+def named(name):
+    """Give a function the name of an exercise, as `def NAME` in a cell does."""
+
+    def rename(function):
+        function.__name__ = function.__qualname__ = name
+        return function
+
+    return rename
+
+
+def right(step, base_lr, world_size, warmup_steps):
+    done = min(1.0, step / max(warmup_steps, 1)) if warmup_steps else 1.0
+    return base_lr + done * (world_size - 1) * base_lr
+
+
+@named("scaled_lr")
+def right_scaled_lr(step, base_lr, world_size, warmup_steps):
+    return right(step, base_lr, world_size, warmup_steps)
+
+
+def children():
+    """Process ids below this one that are alive, the fork server's own helpers among them."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as file:
+                    environment = file.read()
+            except OSError:
+                continue
+            if b"COURSE_TEST_MARK=" + str(os.getpid()).encode() in environment:
+                found.add(int(entry))
+    return found
