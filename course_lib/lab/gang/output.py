@@ -13,6 +13,9 @@ def is_ordered() -> bool:
     return os.environ.get("COURSE_ORDERED", "") not in ("", "0")
 
 
+KEPT = 4_000_000  # characters of each rank: an endless print must fill neither the kernel's memory nor the notebook
+
+
 class Output:
     """Collects the bytes that each rank writes to its standard output and error."""
 
@@ -21,12 +24,17 @@ class Output:
         self.received = 0  # bytes
         self._texts: list[list[str]] = [[] for _ in range(world_size)]
         self._partial = ["" for _ in range(world_size)]
+        self._room = [KEPT for _ in range(world_size)]
         self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in range(world_size)]
 
     def feed(self, rank: int, data: bytes) -> None:
         """Take what a rank wrote; whole lines are shown at once."""
         self.received += len(data)
+        if self._room[rank] <= 0:
+            return
         *lines, self._partial[rank] = (self._partial[rank] + self._decoders[rank].decode(data)).split("\n")
+        if len(self._partial[rank]) > self._room[rank]:  # a line without an end
+            lines.append(self._partial[rank][: self._room[rank]])
         if lines:
             self._keep(rank, lines)
 
@@ -46,6 +54,10 @@ class Output:
 
     def _keep(self, rank: int, lines: list[str]) -> None:
         lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]  # a bar redrawn in place: its last state
+        self._room[rank] -= sum(len(line) + 1 for line in lines)
+        if self._room[rank] <= 0:
+            lines.append(f"(printed more than {KEPT // 10**6} MB: the rest is not shown)")
+            self._partial[rank] = ""
         self._texts[rank].extend(lines)
         if self.live:
             self._show([(rank, line) for line in lines])

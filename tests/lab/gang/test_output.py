@@ -74,3 +74,24 @@ def test_the_bar_is_one_line_in_a_terminal(live, monkeypatch, capsys):
     drawn = capsys.readouterr().err
     assert drawn.count("\n") == 1 and drawn.count("\r") == 2  # the first and the last: ten a second at most
     assert "step 50 of 50, loss 0.5" in drawn
+
+
+def test_an_endless_print_is_cut_once_and_said(live, capsys, monkeypatch):
+    monkeypatch.setattr("course_lib.lab.gang.output.KEPT", 1_000)
+    output = Output(2)
+    for _ in range(1_000):
+        output.feed(0, b"again and again\n")
+    output.feed(1, b"fine\n")
+    output.close()
+    said = capsys.readouterr().out
+    assert said.count("the rest is not shown") == 1 and said.endswith("[rank 1] fine\n")
+    assert len(output.text(0)) < 1_200 and output.received == 16_000 + 5
+
+
+def test_a_line_without_an_end_is_cut_too(live, capsys, monkeypatch):
+    monkeypatch.setattr("course_lib.lab.gang.output.KEPT", 1_000)
+    output = Output(1)
+    for _ in range(1_000):
+        output.feed(0, b"dots......")
+    output.close()
+    assert capsys.readouterr().out.count("the rest is not shown") == 1 and len(output.text(0)) < 1_200
