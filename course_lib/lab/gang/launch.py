@@ -15,8 +15,10 @@ import importlib.util
 import linecache
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,15 +41,22 @@ def main(argv: Sequence[str]) -> int:
     except ValueError as error:
         print(f"course run: {error}\n{USAGE}", file=sys.stderr)
         return 2
-    if not any(option.startswith(("--nnodes", "--rdzv", "--master", "--standalone")) for option in options):
-        options = ["--standalone", *options]
-    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", __name__, target, *values]
-    process = subprocess.Popen(command, env=_environment(options))
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # torchrun has been interrupted too: it stops its workers and ends
-            process.send_signal(signal.SIGINT)
+    with tempfile.TemporaryDirectory(prefix="course-run-") as folder:
+        if not any(option.startswith(("--nnodes", "--rdzv", "--master", "--standalone")) for option in options):
+            options = [*_meet_in(folder), *options]
+        command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", __name__, target, *values]
+        process = subprocess.Popen(command, env=_environment(options))
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:  # torchrun has been interrupted too: it stops its workers and ends
+                process.send_signal(signal.SIGINT)
+
+
+def _meet_in(folder: str) -> list[str]:
+    """Return torchrun's options for one machine: `--standalone` without its store, which listens on every interface."""
+    backend = ["--rdzv-backend", "c10d", "--rdzv-id", "course", "--rdzv-conf", "store_type=file"]
+    return [*backend, "--rdzv-endpoint", f"{folder}/store", "--local-addr", "127.0.0.1"]
 
 
 def _is_value(word: str, words: list[str]) -> bool:
@@ -103,7 +112,7 @@ def _environment(options: list[str]) -> dict[str, str]:
     # With the store of torchrun itself, gloo finds the addresses of dead ranks after a restart and fails or hangs.
     environment.setdefault("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
     joined = " ".join(options)
-    if "--standalone" in options or any(f"{host}:" in joined for host in _LOOPBACK):
+    if "--standalone" in options or any(f"{host}:" in joined or f"addr {host}" in joined for host in _LOOPBACK):
         environment.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     return environment
 
@@ -133,6 +142,24 @@ def parse_values(words: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def _meets_on_loopback() -> bool:
+    """Say whether the workers meet on this machine, at a store of their own and not at one of the launcher."""
+    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return os.environ.get("MASTER_ADDR") in _LOOPBACK and not hosted
+
+
+def loopback_store(rank: int, world_size: int, port: int) -> Any:
+    """Return the workers' store, hosted by rank 0 at a port of loopback.
+
+    torch's TCPStore listens on every interface whatever address it is given (pytorch issue 173909), so rank 0 hands it
+    a socket that is bound already.
+    """
+    import torch.distributed as dist
+
+    listener = socket.create_server(("127.0.0.1", port)).detach() if rank == 0 else None
+    return dist.TCPStore("127.0.0.1", port, world_size, rank == 0, master_listen_fd=listener)
+
+
 def work(argv: Sequence[str]) -> None:
     """Be one worker of torchrun: join the group, call the function; rank 0 prints what it returned."""
     import torch
@@ -148,7 +175,13 @@ def work(argv: Sequence[str]) -> None:
     elif torch.cuda.is_available():
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    dist.init_process_group("nccl" if enough else "gloo", device_id=device if enough else None)
+    backend, device_id = "nccl" if enough else "gloo", device if enough else None
+    if _meets_on_loopback():
+        world_size = int(os.environ["WORLD_SIZE"])
+        store = loopback_store(rank, world_size, int(os.environ["MASTER_PORT"]))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, device_id=device_id)
+    else:
+        dist.init_process_group(backend, device_id=device_id)
     if rank == 0:
         print(
             f"{dist.get_world_size()} ranks, {dist.get_backend()}, {os.environ['GROUP_WORLD_SIZE']} node(s)", flush=True

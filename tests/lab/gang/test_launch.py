@@ -1,11 +1,14 @@
 """`course run`: the same function under torchrun, on one node and on two."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 
+import psutil
 import pytest
 
 from course_lib.lab import Gang
@@ -121,6 +124,7 @@ def test_values_are_literals_or_text_and_options_stay_torchrun_s():
 def test_gloo_stays_on_loopback_only_where_the_job_does():
     for options, interface in (
         (["--standalone"], True),
+        (launch._meet_in("folder"), True),
         (["--rdzv-endpoint", "localhost:29500"], True),
         (["--rdzv-endpoint", "node1:29500", "--nnodes", "2"], False),
     ):
@@ -130,3 +134,16 @@ def test_gloo_stays_on_loopback_only_where_the_job_does():
 
 def test_a_usage_line_names_the_parts():
     assert textwrap.shorten(launch.USAGE, 60).startswith("usage: course run MODULE:FUNCTION|JOB.pkl")
+
+
+def test_one_machine_listens_on_loopback_only(folder):
+    (folder / "nap.py").write_text("import time\n\ndef nap(rank):\n    time.sleep(2)\n")
+    job = start("nap:nap", "--nproc-per-node", "2")
+    listening = set()
+    while job.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for one in [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]:
+                listening |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+        time.sleep(0.1)
+    assert job.returncode == 0, job.stderr.read()
+    assert listening == {"127.0.0.1"}
