@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from course_lib.practice.panel import WIDTH
+from course_lib.practice.panel import WIDTH, inline
 
 if TYPE_CHECKING:
     from course_lib.practice.questions import Answer, Bilingual, Question
@@ -83,8 +82,8 @@ def _bullets(points: Iterable[str]) -> str:
 
 def _html(record: Question) -> str:
     asked = "".join(
-        f'<p style="margin:.3em 0"><strong>{_inline(wording.text.en)}</strong> <span lang="zh">'
-        f"{_inline(wording.text.zh)}"
+        f'<p style="margin:.3em 0"><strong>{inline(wording.text.en)}</strong> <span lang="zh">'
+        f"{inline(wording.text.zh)}"
         f"</span> <small>{wording.id}</small>{_emphasis(wording.emphasis)}</p>"
         for wording in record.wordings
     )
@@ -94,30 +93,25 @@ def _html(record: Question) -> str:
 
 
 def _emphasis(emphasis: Bilingual | None) -> str:
-    return f"<br><em>{_inline(emphasis.en)}</em>" if emphasis else ""
+    return f"<br><em>{inline(emphasis.en)}</em>" if emphasis else ""
 
 
 def _folded(answer: Answer) -> Iterator[str]:
-    yield _fold("30 seconds", f"<p>{_inline(answer.short.en)}</p>" + _list(answer.must_say.en, "Must say"))
-    yield _fold("Three minutes", "".join(f"<p>{_inline(part)}</p>" for part in answer.long.split("\n") if part))
+    yield _fold("30 seconds", f"<p>{inline(answer.short.en)}</p>" + _list(answer.must_say.en, "Must say"))
+    yield _fold("Three minutes", "".join(f"<p>{inline(part)}</p>" for part in answer.long.split("\n") if part))
     for follow_up in answer.follow_ups:
-        yield _fold(f"Follow-up: {follow_up.question}", f"<p>{_inline(follow_up.answer)}</p>")
+        yield _fold(f"Follow-up: {follow_up.question}", f"<p>{inline(follow_up.answer)}</p>")
     yield _fold("Usual mistakes", _list(f"“{mistake.says}” {mistake.wrong}" for mistake in answer.mistakes))
-    chinese = f"<p>{_inline(answer.short.zh)}</p>" + _list(answer.must_say.zh, "必须说到")
+    chinese = f"<p>{inline(answer.short.zh)}</p>" + _list(answer.must_say.zh, "必须说到")
     yield _fold("中文：30 秒回答", f'<div lang="zh">{chinese}</div>')  # noqa: RUF001
     evidence = _list((f"`{item.tag}`: {item.shows}" for item in answer.evidence), "Cells of this chapter")
     yield _fold("Evidence and sources", evidence + _list(answer.sources, "Sources"))
 
 
 def _fold(title: str, body: str) -> str:
-    return f"<details><summary>{_inline(title)}</summary>{body}</details>"
+    return f"<details><summary>{inline(title)}</summary>{body}</details>"
 
 
 def _list(points: Iterable[str], title: str = "") -> str:
     head = f"<p>{title}:</p>" if title else ""
-    return head + "<ul>" + "".join(f"<li>{_inline(point)}</li>" for point in points) + "</ul>"
-
-
-def _inline(text: str) -> str:
-    """Escape `text` and show its backticked spans as code; a dollar sign is no formula here."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False)).replace("$", "&#36;")
+    return head + "<ul>" + "".join(f"<li>{inline(point)}</li>" for point in points) + "</ul>"

@@ -51,15 +51,10 @@ def close(interview: Any, out: str | None = None) -> int:
 
 def report_of(interview: Any) -> Any:
     """The report of an interview, with links to the reader's own copies where they are laid out."""
-    from course_lib.practice import place
+    from course_lib.practice.reading import notebook_links
     from course_lib.practice.report import Report
 
-    try:
-        folder = place.workspace()
-        links = (folder if any(folder.glob("*.ipynb")) else place.notebooks()).as_uri()
-    except CourseError:
-        links = ""
-    return Report(interview, links)
+    return Report(interview, notebook_links())
 
 
 class Mock:
@@ -91,7 +86,7 @@ class Mock:
             return bundle
         from course_lib.practice.mock_widget import widget_of
 
-        return widget_of(**self._arguments)._repr_mimebundle_() | bundle
+        return widget_of(**self._arguments, intro=self.panel._repr_html_())._repr_mimebundle_() | bundle
 
 
 def mock(part: str | int | None = None, minutes: float = 30.0, language: str = "en") -> Mock | Panel:

@@ -195,10 +195,16 @@ class Interview:
         found = mock_coverage.suggest(words, result.answer.must_say[self.plan.language], mistakes)
         data |= {"text": text, "suggested": [each.number for each in found if each.covered]}
         if not self.over:
-            data |= {"number_card": next((card.id for card in _numbers(result)), None)}
+            data |= {"number_card": self._number_card(result)}
             data |= {"planned": _follow_ups(result.answer, [each for each in found if not each.covered])}
         told.append(f"{len(words.split()):,} words in {_clock(seconds)}; {_clock(ANSWER_S)} are usual.")
         return data, told
+
+    def _number_card(self, result: Result) -> str | None:
+        """The number card of the question that was asked least often so far; of equals the one stated first."""
+        events = self.progress.events("mock") if self.progress is not None else []
+        asked = [event.data.get("number_card") for event in events]
+        return min((card.id for card in _numbers(result)), key=asked.count, default=None)
 
     def _number(self, result: Result, text: str) -> tuple[dict[str, Any] | None, list[str]]:
         card = _card(result)

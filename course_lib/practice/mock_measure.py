@@ -16,7 +16,7 @@ from importlib.resources import files
 from course_lib.practice.mock_coverage import suggest
 from course_lib.practice.questions import question
 
-HALVES = ("tune", "held_out", "bank")
+HALVES = ("tune", "held_out", "bank", "interview")
 KINDS = ("good", "partial", "wrong")
 
 
@@ -24,7 +24,8 @@ KINDS = ("good", "partial", "wrong")
 class Labelled:
     """An answer and the points that it covers. question: an id of the bank; covers: numbers from 1.
 
-    half: "tune", "held_out", or "bank" for the bank's own 30-second answers, by other hands than the rest.
+    half: "tune", "held_out", "bank" for the bank's own 30-second answers, by other hands than the rest, or "interview"
+    for what was typed in two whole interviews against the clock, with the points that were then ticked.
     """
 
     question: str
@@ -96,13 +97,14 @@ def _both(covers: frozenset[int], suggested: frozenset[int]) -> frozenset[int]:
 def rows(half: str = "held_out") -> list[list[object]]:
     """What a table shows: kind of answer, answers, covered points, suggested points, precision, recall.
 
-    The last row of the held-out half is the one about answers by other hands.
+    The last rows of the held-out half are about answers by other hands, and about two real interviews.
     """
     every = [one for one in labelled() if one.half == half]
     groups = {kind: [one for one in every if one.kind == kind and one.language == "en"] for kind in KINDS}
     groups |= {"English": [o for o in every if o.language == "en"], "Chinese": [o for o in every if o.language == "zh"]}
     if half == "held_out":
         groups["by others"] = [one for one in labelled() if one.half == "bank"]
+        groups["in an interview"] = [one for one in labelled() if one.half == "interview"]
     found = []
     for name, answers in groups.items():
         of = quality(answers)

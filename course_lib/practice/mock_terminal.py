@@ -23,11 +23,13 @@ def run(interview: Interview, ask: Ask | None = None) -> bool:
     try:
         while (prompt := interview.prompt) is not None:
             current = interview.current
-            if current is not None and current.question != shown and prompt.kind == "answer":
+            if current is not None and current.question != shown:
                 shown = current.question
                 left = max(0.0, plan.minutes - interview.elapsed / 60)
                 number = len(interview.results)
                 print(f"\nQuestion {number} of {len(plan.questions)} ({shown}), {left:.0f} minutes left")
+                if prompt.kind != "answer":  # resumed in the middle of a question
+                    print("\n".join(wrapped(current.record.wording(shown).text[plan.language])))
             if prompt != before:  # a reply that could not be used is asked for again, without the whole prompt
                 _show(prompt)
             before = prompt

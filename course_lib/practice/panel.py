@@ -6,6 +6,7 @@ in it changes from run to run by itself (no times, no addresses), so that a note
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -91,6 +92,11 @@ def _wrap(text: str, prefix: str) -> list[str]:
 
 def _lines(text: str) -> Iterable[str]:
     return text.splitlines() or [""]
+
+
+def inline(text: str) -> str:
+    """`text` escaped for HTML, its backticked spans as code; a dollar sign is no formula here."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False)).replace("$", "&#36;")
 
 
 def _html_text(text: str) -> str:

@@ -53,9 +53,12 @@ _UNITS |= {f"{prefix}bps": ("data per second", scale / 8) for prefix, scale in _
 _CASELESS = {name.casefold(): name for name in reversed(_UNITS) if len(name) > 4}
 
 _SCALE_WORDS = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12, "万": 1e4, "亿": 1e8, "万亿": 1e12}
+_RATIO = ("x", "\u00d7", "times", "fold", "倍")  # "1.5x" is a plain ratio
+_SHORT_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # "8k tokens", "7B parameters"
 _NUMBER = re.compile(
     r"(?:about|around|roughly|approximately|nearly|约|大约|~|≈|=|\s)*"
-    r"([+-]?(?:\d{1,3}(?:[,_]\d{3})+|\d+)?(?:\.\d*)?(?:\s*(?:[eE]|[x\u00d7*·]\s*10\s*(?:\^|\*\*))\s*[+-]?\d+)?)\s*(.*?)[.。!?]?",
+    r"([+-]?(?:\d{1,3}(?:[,_]\d{3})+|\d+)?(?:\.\d*)?(?:\s*(?:[eE]|[x\u00d7*·]\s*10\s*(?:\^|\*\*))\s*[+-]?\d+)?)"
+    r"(?:\s*/\s*(\d+(?:\.\d+)?))?\s*(.*?)[.。!?]?",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -82,17 +85,23 @@ def unit_of(text: str) -> str:
 
 
 def read_quantity(text: str) -> tuple[float, str]:
-    """A typed number and what stands behind it: "about 0.15 GB" is (0.15, "GB"). Unread where there is no number."""
+    """A typed number and what stands behind it: "about 0.15 GB" is (0.15, "GB"), "3/2 K" is (1.5, "K").
+
+    Unread where there is no number.
+    """
     if len(text) > LONGEST:
         raise Unread(f"That is {len(text):,} characters long: type one number, with its unit if it has one.")
     given = text.strip().replace("\N{MINUS SIGN}", "-")
     if not given:
         raise Unread("There is no number yet: type one, with its unit if it has one, such as 20, 2.5e4 or 20 MB.")
+    given = re.sub(r"^(\D*\d+),(\d{1,2}|\d{4,})(?![\d,])", r"\1.\2", given)  # 1,5 is 1.5; 1,500 is 1500
     match = _NUMBER.fullmatch(given)
-    number, rest = match.groups() if match else ("", "")
+    number, divisor, rest = match.groups() if match else ("", None, "")
     plain = re.sub(r"[,_\s]", "", re.sub(r"\s*[x\u00d7*·]\s*10\s*(?:\^|\*\*)\s*", "e", number))
     try:
         value = float(plain)
+        if divisor is not None:
+            value = value / float(divisor) if float(divisor) else math.inf
     except ValueError:
         shown = given if len(given) <= 60 else f"{given[:60]}…"
         raise Unread(f"{shown!r} does not begin with a number: type one such as 20, 2.5e4 or 20 MB.") from None
@@ -113,8 +122,11 @@ def judge(text: str, answer: float, unit: str = "", about: str = "", tolerance: 
     tolerance: relative. Unread, with one sentence, where the number cannot be read or its unit does not fit.
     """
     value, given = read_quantity(text)
-    own = _named(given)
     wanted = _UNITS.get(unit)
+    value, given = _short_scale(value, given, about, wanted)
+    if wanted is None and given in _RATIO:
+        given = ""
+    own = _named(given)
     if own is not None and wanted is None and _in(given, about):
         own = None  # the card's own words, such as "FLOP per byte"
     if own is None and given and not _in(given, f"{unit} {about}"):
@@ -123,11 +135,21 @@ def judge(text: str, answer: float, unit: str = "", about: str = "", tolerance: 
         if wanted is None or own[0] != wanted[0]:
             raise Unread(_misfit(given, unit, f"measures {own[0]}, and the answer does not"))
         value *= own[1] / wanted[1]
-    shown = f"{rounded(answer, 4)} {unit}".rstrip()
+    per = re.search(rf"_\s*{re.escape(unit)}((?:/| per )\w+)", about) if unit else None  # "____ FLOP per byte"
+    shown = f"{rounded(answer, 4)} {unit}{per[1] if per else ''}".rstrip()
     if math.isclose(value, answer, rel_tol=tolerance, abs_tol=1e-12):
         exact = math.isclose(value, answer, rel_tol=1e-9)
         return Judged(True, f"Right: {shown}." if exact else f"Right, within {tolerance * 100:g} %: {shown}.")
     return Judged(False, f"Not within {tolerance * 100:g} %: it is {shown}{_distance(value, answer)}.")
+
+
+def _short_scale(value: float, given: str, about: str, wanted: tuple[str, float] | None) -> tuple[float, str]:
+    """Read "8k tokens" as 8,000; a letter that is a word of the sentence, or bytes where data is asked, is a unit."""
+    letter, _, rest = given.partition(" ")
+    unit = letter in re.findall(r"\w+", about) or (letter == "B" and wanted is not None and "data" in wanted[0])
+    if letter not in _SHORT_SCALES or unit:
+        return value, given
+    return value * _SHORT_SCALES[letter], rest.strip()
 
 
 def _distance(value: float, answer: float) -> str:

@@ -6,20 +6,22 @@ import os
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from course_lib.practice import place
-from course_lib.practice.panel import Panel, Row
+from course_lib.practice.panel import Panel, Row, inline
 from course_lib.practice.place import CourseError
+from course_lib.practice.reading import Missed, Reading, reading_of
 
 if TYPE_CHECKING:
     from course_lib.practice.mock_interview import Interview, Result
 
 SHOWN = 3_000  # characters of an answer that the report repeats
+_CELL = 'style="text-align:left;vertical-align:top;padding:.2em .9em .2em 0;background:none'
+_QUOTE = (  # the page in a notebook has no style sheet of its own
+    '<blockquote style="border-left:3px solid #8a8a8a;margin:.5em 0;padding-left:1em;white-space:pre-wrap">'
+)
 _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 sans-serif;max-width:46em;margin:2em auto;padding:0 1em}"
-    "blockquote{border-left:3px solid #8a8a8a;margin-left:0;padding-left:1em;white-space:pre-wrap}"
-    "table{border-collapse:collapse}td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}"
+    "table{border-collapse:collapse}"
 )
 
 
@@ -59,19 +61,9 @@ class Report:
             told.append(f"{_count(len(judged), 'follow-up')}, by your own judgement: {counts}.")
         return told
 
-    def reading(self) -> list[tuple[str, str, str]]:
-        """What to read, the weakest first: chapter, where its notebook is ("" if planned), and why."""
-        weak = [each for each in self.results if _weak(each)]
-        found = []
-        for result in sorted(weak, key=lambda each: len(each.said or ()) / len(each.answer.must_say.en)):
-            name, title = _notebook(result.record.chapter)
-            missed = len(result.answer.must_say.en) - len(result.said or ())
-            why = [f"{_count(missed, 'point')} missed"] if missed else []
-            why += ["the number was wrong"] if result.number and not result.number["right"] else []
-            cells = ", ".join(evidence.tag for evidence in result.answer.evidence)
-            where = f"{self.links.rstrip('/')}/{quote(name)}".lstrip("/" if not self.links else "") if name else ""
-            found.append((title, where, f"{result.question}: {' and '.join(why)}; cells {cells}"))
-        return found
+    def reading(self) -> list[Reading]:
+        """What to read, the weakest first."""
+        return reading_of(self.results, self.links)
 
     @property
     def markdown(self) -> str:
@@ -111,16 +103,21 @@ class Report:
         for result in self.results:
             rows.append(Row("note", f"{result.question}: {result.record.wording(result.question).text['en']}"))
             rows += [Row(*pair) for pair in _judged(result, self.plan.language)]
-        rows += [Row("note", f"To read: {title}", why) for title, _, why in self.reading()]
+        for chapter in self.reading():
+            because = [f"{each.question}: {each.why}; {_sections(each)}".rstrip("; ") for each in chapter.missed]
+            rows.append(Row("note", f"To read: {chapter.title}", "\n".join(because)))
         return repr(Panel("Your mock interview", rows))
 
     def _repr_html_(self) -> str:
         return f'<div class="course-report" style="max-width:62em">{self._body()}</div>'
 
     def _reading(self) -> list[str]:
-        lines = [
-            f"- [{title}]({where}): {why}" if where else f"- {title}: {why}" for title, where, why in self.reading()
-        ]
+        lines = []
+        for chapter in self.reading():
+            lines.append(f"- [{chapter.title}]({chapter.where})" if chapter.where else f"- {chapter.title}")
+            for each in chapter.missed:
+                linked = ", ".join(f"[{name}]({to})" for name, to in each.sections)
+                lines.append(f"  - {each.question}: {each.why}" + (f"; {linked}" if linked else ""))
         return ["## To read", "\n".join(lines)] if lines else []
 
     def _one(self, result: Result) -> str:
@@ -130,7 +127,7 @@ class Report:
             f"## {result.record.wording(result.question).text[language]}",
             f"{result.question}, {_minutes(result.seconds)}",
             quoted,
-            "\n".join(f"- {status}: {text}" for status, text in _judged(result, language)),
+            "\n".join(f"- {text}" for _, text in _judged(result, language)),
         ]
         for i, follow_up in sorted(result.follow_ups.items()):
             known = result.answer.follow_ups[i]
@@ -142,37 +139,45 @@ class Report:
     def _body(self) -> str:
         parts = ["<h1>Mock interview</h1>", f"<p>{escape(' '.join(self.summary()))}</p>"]
         if reading := self.reading():
-            linked = [
-                (
-                    f'<a style="text-decoration:underline" href="{escape(to)}">{escape(name)}</a>'
-                    if to
-                    else escape(name),
-                    w,
-                )
-                for name, to, w in reading
-            ]
-            items = "".join(f"<li>{name}: {escape(why)}</li>" for name, why in linked)
-            parts.append(f"<h2>To read</h2><ul>{items}</ul>")
+            parts.append(f"<h2>To read</h2><ul>{''.join(map(_chapter, reading))}</ul>")
         return "".join([*parts, *map(self._one_html, self.results)])
 
     def _one_html(self, result: Result) -> str:
         language = self.plan.language
         rows = "".join(
-            f'<tr><th scope="row">{escape(status)}</th><td>{escape(text)}</td></tr>'
-            for status, text in _judged(result, language)
+            f'<tr style="background:none"><th scope="row" {_CELL};white-space:nowrap">{escape(word)}</th>'
+            f'<td {_CELL}">{inline(text)}</td></tr>'
+            for word, _, text in (pair[1].partition(": ") for pair in _judged(result, language))
         )
         follow_ups = "".join(
-            f"<p><em>Follow-up: {escape(result.answer.follow_ups[i].question)}</em></p>"
-            f"<blockquote>{escape(_shown(each['text'])) or '(skipped)'}</blockquote>"
-            f"<p>An answer: {escape(result.answer.follow_ups[i].answer)}</p>"
+            f"<p><em>Follow-up: {inline(result.answer.follow_ups[i].question)}</em></p>"
+            f"{_QUOTE}{escape(_shown(each['text'])) or '(skipped)'}</blockquote>"
+            f"<p>An answer: {inline(result.answer.follow_ups[i].answer)}</p>"
             for i, each in sorted(result.follow_ups.items())
         )
         return (
-            f"<h2>{escape(result.record.wording(result.question).text[language])}</h2>"
+            f"<h2>{inline(result.record.wording(result.question).text[language])}</h2>"
             f"<p>{result.question}, {_minutes(result.seconds)}</p>"
-            f"<blockquote>{escape(_shown(result.text)) or '(skipped)'}</blockquote><table>{rows}</table>{follow_ups}"
-            f"<p><em>30 seconds.</em> {escape(result.answer.short[language])}</p>"
+            f"{_QUOTE}{escape(_shown(result.text)) or '(skipped)'}</blockquote><table>{rows}</table>{follow_ups}"
+            f"<p><em>30 seconds.</em> {inline(result.answer.short[language])}</p>"
         )
+
+
+def _sections(missed: Missed) -> str:
+    return f"sections {', '.join(name for name, _ in missed.sections)}" if missed.sections else ""
+
+
+def _chapter(chapter: Reading) -> str:
+    items = "".join(
+        f"<li>{escape(f'{each.question}: {each.why}')}"
+        f"{'; ' * bool(each.sections)}{', '.join(_link(*pair) for pair in each.sections)}</li>"
+        for each in chapter.missed
+    )
+    return f"<li>{_link(chapter.title, chapter.where)}<ul>{items}</ul></li>"
+
+
+def _link(name: str, to: str) -> str:
+    return f'<a style="text-decoration:underline" href="{escape(to)}">{escape(name)}</a>' if to else escape(name)
 
 
 def _judged(result: Result, language: str) -> list[tuple[str, str]]:
@@ -190,27 +195,9 @@ def _judged(result: Result, language: str) -> list[tuple[str, str]]:
     return told
 
 
-def _weak(result: Result) -> bool:
-    return len(result.said or ()) < len(result.answer.must_say.en) or bool(result.number and not result.number["right"])
-
-
 def _shown(text: str | None) -> str:
     text = text or ""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
-
-
-def _notebook(chapter: int) -> tuple[str, str]:
-    """The path of a chapter's notebook inside its folder, and its title; "" and "planned" where there is none."""
-    from course_lib.practice.question_schema import curriculum
-
-    title = next((names[chapter] for names in curriculum().values() if chapter in names), "")
-    heading = f"Chapter {chapter:02}, {title}"
-    try:
-        names = sorted(path.relative_to(place.notebooks()) for path in place.notebooks().rglob(f"{chapter:02}_*.ipynb"))
-    except CourseError:
-        names = []
-    names = [name for name in names if ".ipynb_checkpoints" not in name.parts]
-    return (names[0].as_posix(), heading) if names else ("", f"{heading} (planned)")
 
 
 def _minutes(seconds: float) -> str:

@@ -110,6 +110,19 @@ def test_numbers_are_checked_with_their_unit_and_tolerance(progress):
     assert interview.results[0].number["right"]
 
 
+def test_a_question_asks_for_another_number_the_next_time(progress):
+    from course_lib.practice.cards import numbers_of
+    from course_lib.practice.mock_plan import begin
+
+    there = [card.id for card in numbers_of(question("c06-q01"))]
+    asked = []
+    for _ in range(len(there) + 1):
+        interview = begin(progress, plan())
+        interview.reply(GOOD)
+        asked.append(interview.results[0].number_card)
+    assert asked == [*there, there[0]]
+
+
 def test_an_empty_answer_is_asked_again_and_a_passed_one_shows_the_points(progress):
     interview = Interview(plan(), progress)
     for empty in ("", "  \n "):

@@ -98,6 +98,11 @@ def test_precision_and_recall_on_answers_by_other_hands():
     assert others.precision >= PRECISION and others.recall >= RECALL_BY_OTHERS
 
 
+def test_precision_and_recall_on_answers_typed_in_an_interview():
+    typed = quality(one for one in labelled() if one.half == "interview")
+    assert typed.answers == 10 and typed.precision >= PRECISION and typed.recall >= RECALL_BY_OTHERS
+
+
 def test_wrong_answers_get_few_points():
     wrong = quality(one for one in labelled() if one.kind == "wrong")
     assert wrong.false <= wrong.answers / 3

@@ -14,7 +14,8 @@ from course_lib.practice.mock_interview import Interview, rehearse
 from course_lib.practice.mock_plan import begin, end, pick, resume, unfinished
 from course_lib.practice.mock_terminal import run
 from course_lib.practice.place import CourseError
-from course_lib.practice.progress import Progress
+from course_lib.practice.progress import Progress, data_folder
+from course_lib.practice.reading import notebook_links
 from course_lib.practice.report import Report
 from tests.practice.mock_replies import GOOD, ROOT, Clock, plan, typed
 
@@ -35,6 +36,8 @@ def test_an_interrupted_interview_goes_on_where_it_was(progress, capsys):
     assert again.results[0].text == GOOD and again.results[0].number["right"]
     assert (again.prompt.kind, again.draft) == ("follow-up", "first line")
     assert run(again, typed("second line", "", "y", "", "skip"))
+    said = capsys.readouterr().out
+    assert "Question 1 of 2 (c06-q01), 30 minutes left\nWhy are gradients averaged" in said
     assert again.results[0].follow_ups[1] == {"text": "first line\nsecond line", "judged": "yes"}
     end(progress, again)
     assert unfinished(progress) is None
@@ -137,13 +140,18 @@ def test_the_report_says_what_was_missed_and_where_to_read(tmp_path):
     report = Report(interview, links="notebooks")
     told = " ".join(report.summary())
     assert "1 question of 1 answered in 6:40 min. 2 of 5 must-say points said. 0 of 1 number right." in told
-    ((title, where, why),) = report.reading()
-    assert title == "Chapter 06, data parallel" and where == "notebooks/2_parallelism/06_data_parallel.ipynb"
-    assert why.startswith("c06-q01: 3 points missed and the number was wrong; cells evidence-")
+    (chapter,) = report.reading()
+    where = "notebooks/2_parallelism/06_data_parallel.ipynb"
+    assert (chapter.title, chapter.where) == ("Chapter 06, data parallel", where)
+    (missed,) = chapter.missed
+    assert (missed.question, missed.why) == ("c06-q01", "3 points missed and the number was wrong")
+    assert ("The ring", f"{where}#The-ring") in missed.sections
     files = report.save(tmp_path / "new")
     markdown, html = (file.read_text() for file in files)
-    assert f"[Chapter 06, data parallel]({where})" in markdown and "- failed: missed: No algorithm" in markdown
-    assert f'href="{where}">' in html and "&lt;b&gt;" in html and "<b>" not in html
+    assert f"[Chapter 06, data parallel]({where})" in markdown and "- missed: No algorithm" in markdown
+    assert "c06-q01: 3 points missed and the number was wrong; [The obvious way" in markdown
+    assert f'href="{where}">' in html and f'href="{where}#The-ring">The ring</a>' in html
+    assert "&lt;b&gt;" in html and "<b>" not in html
     assert 'lang="en"' in html and "must-say" in repr(report)
 
 
@@ -185,6 +193,11 @@ def press(box, name):
     next(child for child in everything(box) if getattr(child, "description", "") == name).click()
 
 
+def type_in(box, words):
+    next(child for child in everything(box) if type(child).__name__ == "Textarea").value = words
+    press(box, "Send")
+
+
 def texts(box):
     return " ".join(str(getattr(child, "value", "")) for child in everything(box))
 
@@ -215,7 +228,39 @@ def test_the_widget_goes_through_an_interview_and_on_with_an_interrupted_one(pro
     assert [box.value for box in boxes] == [True, True, False, False, False]
     boxes[4].value = True
     press(second.box, "Send")
-    assert "3 of 5 must-say points said" in texts(second.box) and unfinished(progress) is None
+    report = texts(second.box)
+    assert "3 of 5 must-say points said" in report and unfinished(progress) is None
+    (page,) = (data_folder() / "interviews").glob("*.html")
+    assert str(page) in report and page.with_suffix(".md").exists()
+    assert f'href="{notebook_links()}/2_parallelism/06_data_parallel.ipynb' in page.read_text()
+
+
+def test_the_widget_shows_what_was_typed_beside_the_answer_it_is_compared_with(progress, monkeypatch):
+    monkeypatch.setattr(mock_widget, "pick", lambda *_: plan())
+    mock = mock_widget.MockWidget(2, 6, intro="<p>Mock interview</p>")
+    assert "Mock interview" in texts(mock.box)
+    press(mock.box, "Begin")
+    assert "course-clock 180s" in texts(mock.box)
+    type_in(mock.box, GOOD)
+    press(mock.box, "Skip")  # the number
+    type_in(mock.box, "my own <words>")
+    assert "my own &lt;words&gt;" in texts(mock.box) and "An answer:" in texts(mock.box)
+    press(mock.box, "partly")
+    points = texts(mock.box)
+    assert "One server receives and sends" in points and "Must say" in points
+    assert any("<code>" in getattr(child, "description", "") for child in everything(mock.box))
+    press(mock.box, "Send")
+    assert "follow-up" in texts(mock.box) and "partly" in texts(mock.box)
+
+
+def test_the_widget_keeps_the_interview_open_where_its_report_cannot_be_written(progress, monkeypatch):
+    monkeypatch.setattr(mock_widget, "pick", lambda *_: plan())
+    (data_folder() / "interviews").write_text("a file in the way")
+    mock = mock_widget.MockWidget(2, 6)
+    press(mock.box, "Begin")
+    press(mock.box, "Skip")
+    assert "The report cannot be written to" in texts(mock.box) and "1 skipped." in texts(mock.box)
+    assert unfinished(progress) is not None
 
 
 def test_the_cell_is_text_where_nobody_is_there(progress, monkeypatch):

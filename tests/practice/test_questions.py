@@ -59,9 +59,9 @@ def test_the_drill_shows_every_wording_and_folds_the_answers():
 
 
 def test_html_is_escaped():
-    from course_lib.practice.interview_drill import _inline
+    from course_lib.practice.panel import inline
 
-    assert _inline("a < b & `x > 0`, $5") == "a &lt; b &amp; <code>x &gt; 0</code>, &#36;5"
+    assert inline("a < b & `x > 0`, $5") == "a &lt; b &amp; <code>x &gt; 0</code>, &#36;5"
 
 
 def test_a_chapter_without_questions_says_which_have_some():

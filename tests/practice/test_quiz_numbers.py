@@ -28,6 +28,15 @@ from course_lib.practice.quiz_numbers import Unread, judge, read_quantity, unit_
         ("1,120", 1120, "GB"),
         ("\N{MINUS SIGN}2", -2, ""),
         ("1.05", 1, ""),
+        ("3/2", 1.5, ""),
+        ("6 / 4", 1.5, ""),
+        ("1,5", 1.5, ""),
+        ("7,9k", 7900, ""),
+        ("1.5x", 1.5, ""),
+        ("1.5 times", 1.5, ""),
+        ("8k", 8000, ""),
+        ("7B", 7e9, ""),
+        ("16 B", 16, "bytes"),
     ],
 )
 def test_right_in_any_unit_that_converts(typed, answer, unit):
@@ -60,6 +69,7 @@ def test_wrong_says_by_how_much(typed, answer, unit, said):
         ("   ", "MB", "There is no number yet"),
         ("many", "MB", "'many' does not begin with a number"),
         ("1e999", "", "not a finite number"),
+        ("3/0", "", "not a finite number"),
         ("9" * 1_000_000, "", "1,000,000 characters long"),
     ],
 )
@@ -73,6 +83,7 @@ def test_words_of_the_sentence_may_follow_the_number():
     about = "the machine's balance, about ____ FLOP per byte on an H100"
     assert judge("295 FLOP per byte", 295, "", about).right
     assert judge("295 FLOP/byte", 295, "FLOP", about).right
+    assert judge("295", 295, "FLOP", about).sentence == "Right: 295 FLOP per byte."
     with pytest.raises(Unread):
         judge("295 bananas", 295, "", about)
     with pytest.raises(Unread):
@@ -95,3 +106,9 @@ def test_a_unit_is_found_at_the_start_of_what_follows():
 
 def test_a_number_is_read_with_what_stands_behind_it():
     assert read_quantity("1,120.5 GB each") == (1120.5, "GB each")
+
+
+def test_a_letter_scales_the_number_unless_the_sentence_uses_it():
+    assert judge("7.9k tokens", 7900, "", "a rank needs ____ tokens per step").right
+    assert judge("1.5 K", 1.5, "", "each rank sends ____ K on four ranks").right
+    assert not judge("1.5k", 1.5, "", "each rank sends ____ K on four ranks").right
