@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from course_lib.practice.cards import Card
+from course_lib.practice.panel import inline
 from course_lib.practice.quiz_numbers import Unread
 from course_lib.practice.quiz_schedule import RATINGS, suggest
 from course_lib.practice.quiz_session import Sitting, begin, judged_lines, judged_number
@@ -57,7 +58,7 @@ class QuizWidget:
 
         def show(_: Any) -> None:
             points = card.points.get(self.sitting.language, ())
-            boxes = [widgets.Checkbox(description=point, indent=False, layout=_WIDE) for point in points]
+            boxes = [_tick(inline(point)) for point in points]
             title = [widgets.HTML("<p>Which of these did you say?</p>")] if points else []
             self._show_back(card, "", "good", boxes, before=[text, *title])
 
@@ -84,10 +85,7 @@ class QuizWidget:
 
     def _take_lines(self, card: Card) -> list[widgets.Widget]:
         code = {int(line[1:].split()[0]): line for line in card.code.splitlines() if line.startswith(">")}
-        boxes = {
-            i: widgets.Checkbox(description=f"line {i}: {code.get(i, '')[5:].strip()}", indent=False, layout=_WIDE)
-            for i in card.lines
-        }
+        boxes = {i: _tick(f"line {i}: <code>{escape(code.get(i, '')[5:].strip())}</code>") for i in card.lines}
         answer = widgets.HTML()
 
         def check(_: Any) -> None:
@@ -134,9 +132,14 @@ def _button(name: str, tooltip: str, work: Callable[[Any], None]) -> widgets.But
     return button
 
 
+def _tick(label: str) -> widgets.Checkbox:
+    return widgets.Checkbox(description=label, description_allow_html=True, indent=False, layout=_WIDE)
+
+
 def _wide_name() -> dict[str, str]:
     return {"description_width": "initial"}
 
 
 def _text(text: str) -> str:
-    return "".join(f"<p>{escape(line)}</p>" for line in text.splitlines() if line.strip())
+    lines = "".join(f'<p style="margin:.3em 0">{inline(line)}</p>' for line in text.splitlines() if line.strip())
+    return f'<div style="line-height:1.5;font-size:var(--jp-content-font-size1,14px)">{lines}</div>'
