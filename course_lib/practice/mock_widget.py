@@ -13,8 +13,9 @@ from course_lib.practice.mock_plan import begin, end, pick, resume, unfinished
 from course_lib.practice.panel import inline
 from course_lib.practice.place import CourseError
 from course_lib.practice.progress import Progress, data_folder
-from course_lib.practice.reading import notebook_links
+from course_lib.practice.reading import links_from_here, notebook_links
 from course_lib.practice.report import Report
+from course_lib.practice.ticks import STYLE, tick
 
 _WIDE = {"width": "auto", "max_width": "62em"}
 _ROW = {"flex_flow": "row wrap"}
@@ -91,17 +92,8 @@ class MockWidget:
             return [_html("<p>Was this what you said?</p>"), widgets.HBox(choices, layout=_ROW)]
         if prompt.kind == "points":
             points = result.answer.must_say[self.interview.plan.language]
-            boxes = [
-                widgets.Checkbox(
-                    value=i in result.suggested,
-                    description=inline(point),
-                    description_allow_html=True,
-                    indent=False,
-                    layout=_WIDE,
-                )
-                for i, point in enumerate(points, start=1)
-            ]
-            return [*boxes, widgets.HBox([self._send(lambda: _ticked(boxes))], layout=_ROW)]
+            boxes = [tick(inline(point), i in result.suggested) for i, point in enumerate(points, start=1)]
+            return [_html(STYLE), *boxes, widgets.HBox([self._send(lambda: _ticked(boxes))], layout=_ROW)]
         if prompt.kind == "number":
             line = widgets.Text(description=prompt.ask, style=_NAMED, layout=_WIDE)
             return [line, widgets.HBox([self._send(lambda: line.value), self._pass()], layout=_ROW)]
@@ -134,7 +126,11 @@ class MockWidget:
             kept = f"<p><small>This report is kept in:{kept}</small></p>"
         except CourseError as error:
             kept = f"<p>{escape(str(error))}</p>"
-        self.box.children = [_html(_told(told) + Report(self.interview)._repr_html_() + kept)]
+        # An output, unlike an HTML widget, has its links followed by JupyterLab: to the notebook, and to its section.
+        report = Report(self.interview, links_from_here())
+        shown = {"text/html": report._repr_html_(), "text/plain": repr(report)}
+        page = widgets.Output(outputs=({"output_type": "display_data", "data": shown, "metadata": {}},))
+        self.box.children = [_html(_told(told)), page, _html(kept)]
 
     def _button(self, name: str, tooltip: str, work: Callable[[Any], None], style: str = "") -> widgets.Button:
         button = widgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "auto"})

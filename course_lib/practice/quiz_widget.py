@@ -13,6 +13,7 @@ from course_lib.practice.panel import inline
 from course_lib.practice.quiz_numbers import Unread
 from course_lib.practice.quiz_schedule import RATINGS, suggest
 from course_lib.practice.quiz_session import Sitting, begin, judged_lines, judged_number
+from course_lib.practice.ticks import STYLE, tick
 
 _WIDE = {"width": "auto", "max_width": "62em"}
 _ROW = {"flex_flow": "row wrap"}
@@ -42,7 +43,7 @@ class QuizWidget:
         number = f"[{len(self.sitting.graded) + 1} of {len(self.sitting.cards)}]"
         about = f"{number} {card.kind.capitalize()}, chapter {card.chapter:02} ({card.question})"
         code = f'<pre style="overflow-x:auto;line-height:1.35">{escape(card.code)}</pre>' if card.code else ""
-        asked = f"<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
+        asked = f"{STYLE}<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
         self._front = widgets.HTML(said + asked, layout=_WIDE)
         take = {"number": self._take_number, "spot the mistake": self._take_lines}.get(card.kind, self._take_answer)
         self.box.children = [self._front, *take(card)]
@@ -58,7 +59,7 @@ class QuizWidget:
 
         def show(_: Any) -> None:
             points = card.points.get(self.sitting.language, ())
-            boxes = [_tick(inline(point)) for point in points]
+            boxes = [tick(inline(point)) for point in points]
             title = [widgets.HTML("<p>Which of these did you say?</p>")] if points else []
             self._show_back(card, "", "good", boxes, before=[text, *title])
 
@@ -85,7 +86,7 @@ class QuizWidget:
 
     def _take_lines(self, card: Card) -> list[widgets.Widget]:
         code = {int(line[1:].split()[0]): line for line in card.code.splitlines() if line.startswith(">")}
-        boxes = {i: _tick(f"line {i}: <code>{escape(code.get(i, '')[5:].strip())}</code>") for i in card.lines}
+        boxes = {i: tick(f"line {i}: <code>{escape(code.get(i, '')[5:].strip())}</code>") for i in card.lines}
         answer = widgets.HTML()
 
         def check(_: Any) -> None:
@@ -130,10 +131,6 @@ def _button(name: str, tooltip: str, work: Callable[[Any], None]) -> widgets.But
     button = widgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
     button.on_click(work)
     return button
-
-
-def _tick(label: str) -> widgets.Checkbox:
-    return widgets.Checkbox(description=label, description_allow_html=True, indent=False, layout=_WIDE)
 
 
 def _wide_name() -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -88,8 +90,20 @@ def sections_of(chapter: int, tags: list[str]) -> list[str]:
 
 def notebook_links() -> str:
     """The folder that links of a saved report lead to: the reader's own copies where they are laid out."""
+    folder = _folder()
+    return folder.as_uri() if folder else ""
+
+
+def links_from_here() -> str:
+    """The same folder as a path from the working folder, where a notebook resolves its links."""
+    folder = _folder()
+    found = Path(os.path.relpath(folder)).as_posix() if folder else "."
+    return "" if found == "." else found
+
+
+def _folder() -> Path | None:
     try:
         folder = place.workspace()
-        return (folder if any(folder.glob("*.ipynb")) else place.notebooks()).as_uri()
+        return folder if any(folder.glob("*.ipynb")) else place.notebooks()
     except CourseError:
-        return ""
+        return None

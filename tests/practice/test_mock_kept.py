@@ -15,7 +15,7 @@ from course_lib.practice.mock_plan import begin, end, pick, resume, unfinished
 from course_lib.practice.mock_terminal import run
 from course_lib.practice.place import CourseError
 from course_lib.practice.progress import Progress, data_folder
-from course_lib.practice.reading import notebook_links
+from course_lib.practice.reading import links_from_here, notebook_links
 from course_lib.practice.report import Report
 from tests.practice.mock_replies import GOOD, ROOT, Clock, plan, typed
 
@@ -199,7 +199,8 @@ def type_in(box, words):
 
 
 def texts(box):
-    return " ".join(str(getattr(child, "value", "")) for child in everything(box))
+    shown = [str(getattr(child, "value", "")) for child in everything(box)]
+    return " ".join(shown + [str(getattr(child, "outputs", "")) for child in everything(box)])
 
 
 def test_the_widget_goes_through_an_interview_and_on_with_an_interrupted_one(progress, monkeypatch):
@@ -233,6 +234,17 @@ def test_the_widget_goes_through_an_interview_and_on_with_an_interrupted_one(pro
     (page,) = (data_folder() / "interviews").glob("*.html")
     assert str(page) in report and page.with_suffix(".md").exists()
     assert f'href="{notebook_links()}/2_parallelism/06_data_parallel.ipynb' in page.read_text()
+
+
+def test_links_of_the_report_in_a_cell_start_where_the_notebook_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("course_lib.practice.place.workspace", lambda: tmp_path / "work")
+    (tmp_path / "work" / "2_parallelism").mkdir(parents=True)
+    (tmp_path / "work" / "00_start_here.ipynb").write_text("{}")
+    found = []
+    for folder in ("work", "work/2_parallelism", "."):
+        monkeypatch.chdir(tmp_path / folder)
+        found.append(links_from_here())
+    assert found == ["", "..", "work"]
 
 
 def test_the_widget_shows_what_was_typed_beside_the_answer_it_is_compared_with(progress, monkeypatch):
