@@ -46,7 +46,9 @@ def reading_of(results: list[Result], links: str = "") -> list[Reading]:
             found[chapter] = Reading(title, where)
         reading = found[chapter]
         tags = [evidence.tag for evidence in result.answer.evidence]
-        sections = [(each, f"{reading.where}#{quote(each.replace(' ', '-'))}") for each in sections_of(chapter, tags)]
+        # JupyterLab compares the fragment as it stands with the heading, so legal punctuation stays as it is.
+        named = [(each, quote(each.replace(" ", "-"), safe=":,;?!'()*/@&=+$~")) for each in sections_of(chapter, tags)]
+        sections = [(each, f"{reading.where}#{fragment}") for each, fragment in named]
         reading.missed.append(Missed(result.question, _why(result), sections))
     return list(found.values())
 

@@ -146,6 +146,7 @@ def test_the_report_says_what_was_missed_and_where_to_read(tmp_path):
     (missed,) = chapter.missed
     assert (missed.question, missed.why) == ("c06-q01", "3 points missed and the number was wrong")
     assert ("The ring", f"{where}#The-ring") in missed.sections
+    assert f"{where}#The-obvious-way,-and-why-it-fails" in dict(missed.sections).values()
     files = report.save(tmp_path / "new")
     markdown, html = (file.read_text() for file in files)
     assert f"[Chapter 06, data parallel]({where})" in markdown and "- missed: No algorithm" in markdown
