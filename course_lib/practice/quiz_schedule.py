@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from course_lib.practice.cards import KINDS, Card
 from course_lib.practice.progress import Event, Progress
 
 if TYPE_CHECKING:
     import fsrs
-
-    from course_lib.practice.cards import Card
 
 DECK_VERSION = 1  # what a review's data mean; a review of a newer version is kept and not counted
 RATINGS = {"again": 1, "hard": 2, "good": 3, "easy": 4}
@@ -44,14 +44,20 @@ class Schedule:
         return self.recall(card_id, now) * self.shares.get(card_id, 1.0)
 
     def choose(self, deck: Iterable[Card], now: datetime, only_due: bool = False) -> list[Card]:
-        """Cards that are due, the longest overdue first, then, unless only_due, cards never seen, in the deck's order.
+        """Cards that are due, the longest overdue first, then, unless only_due, cards never seen.
 
-        Never seen questions come before never seen cards of other kinds.
+        The latter take turns by kind, each kind in the deck's order, so that a sitting of a few cards asks all kinds.
         """
         seen = [card for card in deck if card.id in self.cards]
         overdue = sorted((card for card in seen if self.cards[card.id].due <= now), key=lambda c: self.cards[c.id].due)
-        new = [card for card in deck if card.id not in self.cards]
-        return overdue if only_due else overdue + sorted(new, key=lambda card: card.kind != "question")
+        if only_due:
+            return overdue
+        new: dict[str, list[Card]] = {kind: [] for kind in KINDS}
+        for card in deck:
+            if card.id not in self.cards:
+                new[card.kind].append(card)
+        turns = zip_longest(*new.values())
+        return overdue + [card for turn in turns for card in turn if card is not None]
 
 
 def scheduler() -> fsrs.Scheduler:

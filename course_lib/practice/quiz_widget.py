@@ -63,7 +63,7 @@ class QuizWidget:
             title = [widgets.HTML("<p>Which of these did you say?</p>")] if points else []
             self._show_back(card, "", "good", boxes, before=[text, *title])
 
-        return [text, _button("Show the answer", "Show the back of the card; answer first", show)]
+        return [text, _row(_button("Show the answer", "Show the back of the card; answer first", show, "primary"))]
 
     def _take_number(self, card: Card) -> list[widgets.Widget]:
         text = widgets.Text(
@@ -80,7 +80,7 @@ class QuizWidget:
             self._show_back(card, sentence, "good" if right else "again", before=[text])
 
         return [
-            widgets.HBox([text, _button("Check", "Compare the number with the answer", check)], layout=_ROW),
+            _row(text, _button("Check", "Compare the number with the answer", check, "primary")),
             answer,
         ]
 
@@ -97,7 +97,11 @@ class QuizWidget:
             rating, sentences = judged_lines(card, chosen)
             self._show_back(card, "\n".join(sentences), rating)
 
-        return [*boxes.values(), _button("Answer", "Say whether these lines are at fault, and why", check), answer]
+        return [
+            *boxes.values(),
+            _row(_button("Answer", "Say whether these lines are at fault, and why", check, "primary")),
+            answer,
+        ]
 
     def _show_back(
         self,
@@ -122,13 +126,17 @@ class QuizWidget:
             self._next(f"<p>{escape(self.sitting.grade(grade.value, share))}</p>")
 
         back = widgets.HTML(_text(said) + _text(card.back[self.sitting.language]), layout=_WIDE)
-        save = _button("Save and next", "Record the grade and show the next card", keep)
+        save = _row(_button("Save and next", "Record the grade and show the next card", keep, "primary"))
         typed, *rest = before or [widgets.HTML()]
         self.box.children = [self._front, typed, back, *rest, *(ticks or []), grade, save]
 
 
-def _button(name: str, tooltip: str, work: Callable[[Any], None]) -> widgets.Button:
-    button = widgets.Button(description=name, tooltip=tooltip, layout={"width": "auto"})
+def _row(*children: widgets.Widget) -> widgets.HBox:
+    return widgets.HBox(children, layout=_ROW)
+
+
+def _button(name: str, tooltip: str, work: Callable[[Any], None], style: str = "") -> widgets.Button:
+    button = widgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "auto"})
     button.on_click(work)
     return button
 

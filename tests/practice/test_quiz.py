@@ -8,7 +8,7 @@ import pytest
 
 from course_lib import cli
 from course_lib.practice import quiz_schedule, quiz_session, quiz_widget
-from course_lib.practice.cards import deck
+from course_lib.practice.cards import KINDS, deck
 from course_lib.practice.progress import Event, Progress
 from course_lib.practice.quiz import quiz
 from course_lib.practice.quiz_schedule import schedule, suggest
@@ -68,13 +68,13 @@ def test_reviews_count_in_the_order_of_their_time_not_of_their_arrival(progress,
     assert due[0] - NOW > timedelta(days=2)
 
 
-def test_the_longest_overdue_come_first_then_new_questions(progress):
+def test_the_longest_overdue_come_first_then_new_cards_of_all_kinds_in_turn(progress):
     review(progress, "museum/1", 1, 20)
     review(progress, "c06-q05", 1, 9)
     review(progress, "c06-q04", 4, 0)
     cards = begin(2, progress=progress).cards
     assert [card.id for card in cards[:3]] == ["museum/1", "c06-q05", "s000-q16"]
-    assert [card.kind for card in cards[2:7]] == ["question"] * 5 and len(cards) == 20
+    assert [card.kind for card in cards[2:10]] == list(KINDS) * 2 and len(cards) == 20
     assert "c06-q04" not in {card.id for card in cards}
     assert [card.id for card in begin(2, only_due=True, progress=progress).cards] == ["museum/1", "c06-q05"]
     assert len(begin(2, count=4, progress=progress).cards) == 4
