@@ -7,16 +7,17 @@ interview that was interrupted, by Ctrl-C or by a kernel that died, goes on wher
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from course_lib.practice import mock_coverage
 from course_lib.practice.cards import Card, numbers_of
 from course_lib.practice.mock_plan import KEPT, VERSION, Plan, keep_whole
+from course_lib.practice.mock_result import Result
 from course_lib.practice.progress import Progress
-from course_lib.practice.questions import Answer, Question, question
+from course_lib.practice.questions import Answer
 from course_lib.practice.quiz_numbers import Unread
 from course_lib.practice.quiz_schedule import DECK_VERSION, RATINGS, suggest
 from course_lib.practice.quiz_session import judged_number
@@ -33,62 +34,6 @@ class Prompt:
     kind: str
     text: str
     ask: str
-
-
-@dataclass
-class Result:
-    """One question of the interview, as far as it went. suggested, said: numbers of must-say points, from 1."""
-
-    question: str
-    text: str | None = None
-    seconds: float = 0.0
-    suggested: list[int] = field(default_factory=list)
-    said: list[int] | None = None
-    number_card: str | None = None
-    number: dict[str, Any] | None = None
-    planned: list[int] = field(default_factory=list)
-    follow_ups: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def record(self) -> Question:
-        """The record of the bank."""
-        return question(self.question)
-
-    @property
-    def answer(self) -> Answer:
-        """What the bank knows about the question."""
-        found = self.record.answer
-        assert found is not None
-        return found
-
-    def stage(self) -> str:
-        """The kind of the next prompt; "done" after the last."""
-        if self.text is None:
-            return "answer"
-        if self.number_card is not None and self.number is None:
-            return "number"
-        for i in self.planned:
-            if i not in self.follow_ups:
-                return "follow-up"
-            if "judged" not in self.follow_ups[i]:
-                return "judge"
-        return "points" if self.said is None else "done"
-
-    def apply(self, data: Mapping[str, Any]) -> None:
-        """Take in what a reply recorded."""
-        match data["act"]:
-            case "answer":
-                self.text, self.seconds = str(data["text"]), float(data["seconds"])
-                self.suggested = [int(i) for i in data["suggested"]]
-                self.number_card, self.planned = data["number_card"], [int(i) for i in data["planned"]]
-            case "number":
-                self.number = {"typed": str(data["text"]), "right": bool(data["right"]), "told": str(data["told"])}
-            case "follow-up":
-                self.follow_ups[int(data["follow_up"])] = {"text": str(data["text"])}
-            case "judge":
-                self.follow_ups[int(data["follow_up"])]["judged"] = str(data["judged"])
-            case "points":
-                self.said = sorted(int(i) for i in data["said"])
 
 
 class Interview:
@@ -197,14 +142,15 @@ class Interview:
         if not self.over:
             data |= {"number_card": self._number_card(result)}
             data |= {"planned": _follow_ups(result.answer, [each for each in found if not each.covered])}
-        told.append(f"{len(words.split()):,} words in {_clock(seconds)}; {_clock(ANSWER_S)} are usual.")
+        told.append(f"{_length(words)} in {_clock(seconds)}; {_clock(ANSWER_S)} are usual.")
         return data, told
 
     def _number_card(self, result: Result) -> str | None:
-        """The number card of the question that was asked least often so far; of equals the one stated first."""
+        """The number card in the interview's language, if any, that was asked least often; of equals the first."""
         events = self.progress.events("mock") if self.progress is not None else []
         asked = [event.data.get("number_card") for event in events]
-        return min((card.id for card in _numbers(result)), key=asked.count, default=None)
+        cards = sorted(_numbers(result), key=lambda card: (self.plan.language not in card.front, asked.count(card.id)))
+        return cards[0].id if cards else None
 
     def _number(self, result: Result, text: str) -> tuple[dict[str, Any] | None, list[str]]:
         card = _card(result)
@@ -288,6 +234,12 @@ def _follow_ups(answer: Answer, missed: list[mock_coverage.Suggested]) -> list[i
         for f in answer.follow_ups
     ]
     return [near.index(max(near))] if near else []
+
+
+def _length(words: str) -> str:
+    """How long an answer is: words, or characters where it is Chinese."""
+    chinese = mock_coverage.language_of(words) == "zh"
+    return f"{len(''.join(words.split())):,} characters" if chinese else f"{len(words.split()):,} words"
 
 
 def _clock(seconds: float) -> str:

@@ -95,7 +95,8 @@ def unfinished(progress: Progress) -> Event | None:
 
 def resume(progress: Progress, **more: Any) -> Interview:
     """Go on with the last interview that was interrupted. CourseError where there is none, or it cannot be read."""
-    from course_lib.practice.mock_interview import Interview, Result
+    from course_lib.practice.mock_interview import Interview
+    from course_lib.practice.mock_result import Result
 
     first = unfinished(progress)
     if first is None:

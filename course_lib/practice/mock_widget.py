@@ -8,8 +8,9 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.practice.mock_interview import ANSWER_S, JUDGEMENTS, SKIP, Interview, Prompt, Result
+from course_lib.practice.mock_interview import ANSWER_S, JUDGEMENTS, SKIP, Interview, Prompt
 from course_lib.practice.mock_plan import begin, end, pick, resume, unfinished
+from course_lib.practice.mock_result import Result
 from course_lib.practice.panel import inline
 from course_lib.practice.place import CourseError
 from course_lib.practice.progress import Progress, data_folder

@@ -13,7 +13,7 @@ from course_lib.practice import place
 from course_lib.practice.place import CourseError
 
 if TYPE_CHECKING:
-    from course_lib.practice.mock_interview import Result
+    from course_lib.practice.mock_result import Result
 
 
 @dataclass(frozen=True, slots=True)

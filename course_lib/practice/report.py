@@ -12,7 +12,8 @@ from course_lib.practice.place import CourseError
 from course_lib.practice.reading import Missed, Reading, reading_of
 
 if TYPE_CHECKING:
-    from course_lib.practice.mock_interview import Interview, Result
+    from course_lib.practice.mock_interview import Interview
+    from course_lib.practice.mock_result import Result
 
 SHOWN = 3_000  # characters of an answer that the report repeats
 _CELL = 'style="text-align:left;vertical-align:top;padding:.2em .9em .2em 0;background:none'
@@ -101,7 +102,8 @@ class Report:
     def __repr__(self) -> str:
         rows = [Row("note", sentence) for sentence in self.summary()]
         for result in self.results:
-            rows.append(Row("note", f"{result.question}: {result.record.wording(result.question).text['en']}"))
+            asked = result.record.wording(result.question).text[self.plan.language]
+            rows.append(Row("note", f"{result.question}: {asked}"))
             rows += [Row(*pair) for pair in _judged(result, self.plan.language)]
         for chapter in self.reading():
             because = [f"{each.question}: {each.why}; {_sections(each)}".rstrip("; ") for each in chapter.missed]

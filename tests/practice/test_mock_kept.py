@@ -133,6 +133,9 @@ def test_chinese_interviews_ask_and_judge_in_chinese():
     interview = rehearse("c06-q01", [text], language="zh")
     assert interview.results[0].suggested == [1, 5]
     assert "四个 rank 是 ____ K" in interview.prompt.text
+    told = rehearse("c06-q01", [], language="zh").reply(text)
+    assert told[-1].startswith(f"{len(''.join(text.split()))} characters in ")
+    assert "parameter server" in repr(Report(interview)) and "Why are gradients" not in repr(Report(interview))
 
 
 def test_the_report_says_what_was_missed_and_where_to_read(tmp_path):
