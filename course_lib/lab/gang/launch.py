@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 USAGE = "usage: course run MODULE:FUNCTION|JOB.pkl [NAME=VALUE ...] [torchrun options, such as --nproc-per-node 2]"
+_LOGS = ("--log", "--redirects", "-r", "--tee", "-t")
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -44,6 +45,8 @@ def main(argv: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="course-run-") as folder:
         if not any(option.startswith(("--nnodes", "--rdzv", "--master", "--standalone")) for option in options):
             options = [*_meet_in(folder), *options]
+        if not any(option.startswith(_LOGS) for option in options):  # torchrun would leave an empty folder behind
+            options = ["--log-dir", f"{folder}/logs", *options]
         command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", __name__, target, *values]
         process = subprocess.Popen(command, env=_environment(options))
         while True:

@@ -49,11 +49,15 @@ def start(*words):
 
 
 def test_a_function_in_a_module_runs_under_torchrun_as_in_a_gang(folder, monkeypatch):
+    (folder / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
     job = start("job_module:train", "steps=3", "name=ring", "--nproc-per-node", "2")
     out, err = job.communicate(timeout=100)
     assert job.returncode == 0, err
     assert "2 ranks, gloo, 1 node(s)" in out
     assert "rank 0 returned 'ring 9 cpu'" in out
+    assert list((folder / "tmp").iterdir()) == []
+    monkeypatch.delenv("TMPDIR")
     monkeypatch.syspath_prepend(str(folder))
     from job_module import train
 
