@@ -11,6 +11,7 @@ from course_lib.practice.guessing import score
 from course_lib.practice.panel import Panel, Row
 from course_lib.practice.presence import somebody_there
 from course_lib.practice.progress import Progress
+from course_lib.practice.wording import count
 
 if TYPE_CHECKING:
     from course_lib.lab.figures import Picture
@@ -78,14 +79,10 @@ def _words(every: list[Point], scored: list[Point], ratios: list[float], middle:
     widest = max(scored, key=lambda point: point.score or 0.0)
     left_out = len(every) - len(scored)
     said = [
-        f"Guess divided by answer for {_count(len(scored), 'prediction')}, a dot each; 1 is a perfect guess.",
+        f"Guess divided by answer for {count(len(scored), 'prediction')}, a dot each; 1 is a perfect guess.",
         f"The median factor is {middle}; {high} too high, {low} too low, {len(scored) - high - low} exact.",
         f"The widest is {widest.id}: {rounded(widest.guess, 6)} for {rounded(widest.answer, 4)}.",
     ]
     if left_out:
-        said.append(f"{_count(left_out, 'prediction')} not above zero cannot be drawn.")
+        said.append(f"{count(left_out, 'prediction')} not above zero cannot be drawn.")
     return " ".join(said)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

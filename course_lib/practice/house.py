@@ -26,11 +26,14 @@ def doctor(work: str | None = None) -> Findings:
 def chapters(workspace: Path) -> list[Chapter]:
     """Return the notebooks of this version of the course in reading order, with the state of the copies."""
     source = place.notebooks()
+    return [Chapter(name.as_posix(), _title(source / name), _state(workspace, name.as_posix())) for name in notebooks()]
+
+
+def notebooks() -> list[Path]:
+    """Return the paths of the notebooks inside their folder, in reading order. CourseError where there is none."""
+    source = place.notebooks()
     names = [path.relative_to(source) for path in source.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
-    return [
-        Chapter(name.as_posix(), _title(source / name), _state(workspace, name.as_posix()))
-        for name in sorted(names, key=lambda name: name.name)
-    ]
+    return sorted(names, key=lambda name: name.name)
 
 
 def _title(notebook: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from course_lib.practice.panel import Panel, Row
 from course_lib.practice.place import CourseError
-from course_lib.practice.presence import in_live_notebook
+from course_lib.practice.presence import live_bundle
 from course_lib.practice.progress import Progress, data_folder
 
 
@@ -81,12 +81,12 @@ class Mock:
         return repr(self.panel)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": repr(self.panel), "text/html": self.panel._repr_html_()}
-        if not in_live_notebook():
-            return bundle
+        return live_bundle(self.panel, self._widget)
+
+    def _widget(self) -> Any:
         from course_lib.practice.mock_widget import widget_of
 
-        return widget_of(**self._arguments, intro=self.panel._repr_html_())._repr_mimebundle_() | bundle
+        return widget_of(**self._arguments, intro=self.panel._repr_html_())
 
 
 def mock(part: str | int | None = None, minutes: float = 30.0, language: str = "en") -> Mock | Panel:

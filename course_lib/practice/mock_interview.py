@@ -21,6 +21,7 @@ from course_lib.practice.questions import Answer
 from course_lib.practice.quiz_numbers import Unread
 from course_lib.practice.quiz_schedule import DECK_VERSION, RATINGS, suggest
 from course_lib.practice.quiz_session import judged_number
+from course_lib.practice.wording import minutes
 
 SKIP = "skip"
 ANSWER_S = 180  # seconds for the first answer: what an interviewer listens to
@@ -142,7 +143,7 @@ class Interview:
         if not self.over:
             data |= {"number_card": self._number_card(result)}
             data |= {"planned": _follow_ups(result.answer, [each for each in found if not each.covered])}
-        told.append(f"{_length(words)} in {_clock(seconds)}; {_clock(ANSWER_S)} are usual.")
+        told.append(f"{_length(words)} in {minutes(seconds)}; {minutes(ANSWER_S)} are usual.")
         return data, told
 
     def _number_card(self, result: Result) -> str | None:
@@ -240,7 +241,3 @@ def _length(words: str) -> str:
     """How long an answer is: words, or characters where it is Chinese."""
     chinese = mock_coverage.language_of(words) == "zh"
     return f"{len(''.join(words.split())):,} characters" if chinese else f"{len(words.split()):,} words"
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02} min"

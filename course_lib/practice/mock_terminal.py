@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from course_lib.practice.mock_interview import SKIP, Interview, Prompt
 from course_lib.practice.quiz_session import wrapped
+from course_lib.practice.wording import count
 
 Ask = Callable[[str], str]
 STOPPED = "Stopped. Everything so far is kept: course mock --resume goes on here."
@@ -16,7 +17,8 @@ def run(interview: Interview, ask: Ask | None = None) -> bool:
     """Ask until the interview is over, then True; False where the reader stopped it with Ctrl-C or Ctrl-D."""
     ask = ask or _input()
     plan = interview.plan
-    print(f"{_count(len(plan.questions))} in {plan.minutes:g} minutes. An empty line ends an answer, {SKIP} passes.")
+    asked = count(len(plan.questions), "question")
+    print(f"{asked} in {plan.minutes:g} minutes. An empty line ends an answer, {SKIP} passes.")
     print("Ctrl-C stops, and course mock --resume goes on.")
     shown, before = "", None
     lines: list[str] = []
@@ -77,7 +79,3 @@ def _input() -> Ask:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - lines longer than the terminal's own limit, and editing
     return input
-
-
-def _count(number: int) -> str:
-    return "1 question" if number == 1 else f"{number} questions"

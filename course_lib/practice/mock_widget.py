@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from course_lib.practice.controls import NAMED, TICK_STYLE, WIDE, button, html, row, tick
 from course_lib.practice.mock_interview import ANSWER_S, JUDGEMENTS, SKIP, Interview, Prompt
 from course_lib.practice.mock_plan import begin, end, pick, resume, unfinished
 from course_lib.practice.mock_result import Result
@@ -16,13 +17,6 @@ from course_lib.practice.place import CourseError
 from course_lib.practice.progress import Progress, data_folder
 from course_lib.practice.reading import links_from_here, notebook_links
 from course_lib.practice.report import Report
-from course_lib.practice.ticks import STYLE, tick
-
-_WIDE = {"width": "auto", "max_width": "62em"}
-_ROW = {"flex_flow": "row wrap"}
-_NAMED = {"description_width": "initial"}
-# ipywidgets sets a fixed line height for its labels; running text needs the page's own.
-_TEXT = "line-height:1.5;font-size:var(--jp-content-font-size1,14px)"
 
 
 def widget_of(
@@ -46,12 +40,12 @@ class MockWidget:
         self._asked = (part, minutes, language)
         self._more = for_interview
         self.progress = Progress.open()
-        buttons = [self._button("Begin", f"Begin an interview of {minutes:g} minutes", self._begin, "primary")]
+        buttons = [button("Begin", f"Begin an interview of {minutes:g} minutes", self._begin, "primary")]
         if (kept := unfinished(self.progress)) is not None:
-            buttons.append(self._button("Go on", "Go on with the interview that was interrupted", self._resume))
+            buttons.append(button("Go on", "Go on with the interview that was interrupted", self._resume))
             intro += f"<p>The interview of {kept.time:%Y-%m-%d %H:%M} UTC is not ended: Go on takes it up again.</p>"
-        self._said = _html("")
-        self.box = widgets.VBox([_html(intro), widgets.HBox(buttons, layout=_ROW), self._said])
+        self._said = html("")
+        self.box = widgets.VBox([html(intro), row(*buttons), self._said])
 
     def _begin(self, _: Any) -> None:
         part, minutes, language = self._asked
@@ -73,10 +67,10 @@ class MockWidget:
         if prompt is None or result is None:
             self._close(told)
             return
-        self._said = _html("")
+        self._said = html("")
         clock = _clock(ANSWER_S) if prompt.kind == "answer" else ""
         asked = f"{_told(told)}<p><small>{escape(self._where())}</small>{clock}</p>{_prompt(prompt, result)}"
-        self.box.children = [_html(asked), *self._field(prompt, result), self._said]
+        self.box.children = [html(asked), *self._field(prompt, result), self._said]
 
     def _where(self) -> str:
         left = max(0.0, self.interview.plan.minutes - self.interview.elapsed / 60)
@@ -87,28 +81,26 @@ class MockWidget:
     def _field(self, prompt: Prompt, result: Result) -> list[widgets.Widget]:
         """The field of a prompt, with its buttons; an unusable reply leaves it as it is."""
         if prompt.kind == "judge":
-            choices = [
-                self._button(word, f"Said: {word}", lambda _, word=word: self._reply(word)) for word in JUDGEMENTS
-            ]
-            return [_html("<p>Was this what you said?</p>"), widgets.HBox(choices, layout=_ROW)]
+            choices = [button(word, f"Said: {word}", lambda _, word=word: self._reply(word)) for word in JUDGEMENTS]
+            return [html("<p>Was this what you said?</p>"), row(*choices)]
         if prompt.kind == "points":
             points = result.answer.must_say[self.interview.plan.language]
             boxes = [tick(inline(point), i in result.suggested) for i, point in enumerate(points, start=1)]
-            return [_html(STYLE), *boxes, widgets.HBox([self._send(lambda: _ticked(boxes))], layout=_ROW)]
+            return [html(TICK_STYLE), *boxes, row(self._send(lambda: _ticked(boxes)))]
         if prompt.kind == "number":
-            line = widgets.Text(description=prompt.ask, style=_NAMED, layout=_WIDE)
-            return [line, widgets.HBox([self._send(lambda: line.value), self._pass()], layout=_ROW)]
-        text = widgets.Textarea(value=self.interview.draft, rows=10, layout=_WIDE, continuous_update=False)
+            line = widgets.Text(description=prompt.ask, style=NAMED, layout=WIDE)
+            return [line, row(self._send(lambda: line.value), self._pass())]
+        text = widgets.Textarea(value=self.interview.draft, rows=10, layout=WIDE, continuous_update=False)
         text.placeholder = prompt.ask
         text.observe(lambda change: self.interview.keep_draft(change["new"]), names="value")
-        return [text, widgets.HBox([self._send(lambda: text.value), self._pass()], layout=_ROW)]
+        return [text, row(self._send(lambda: text.value), self._pass())]
 
     def _send(self, value: Callable[[], str]) -> widgets.Button:
         about = "Send this reply; it is recorded at once"
-        return self._button("Send", about, lambda _: self._reply(value()), "primary")
+        return button("Send", about, lambda _: self._reply(value()), "primary")
 
     def _pass(self) -> widgets.Button:
-        return self._button("Skip", "Pass, and see the answer", lambda _: self._reply(SKIP))
+        return button("Skip", "Pass, and see the answer", lambda _: self._reply(SKIP))
 
     def _reply(self, text: str) -> None:
         before = self.interview.prompt
@@ -131,16 +123,7 @@ class MockWidget:
         report = Report(self.interview, links_from_here())
         shown = {"text/html": report._repr_html_(), "text/plain": repr(report)}
         page = widgets.Output(outputs=({"output_type": "display_data", "data": shown, "metadata": {}},))
-        self.box.children = [_html(_told(told)), page, _html(kept)]
-
-    def _button(self, name: str, tooltip: str, work: Callable[[Any], None], style: str = "") -> widgets.Button:
-        button = widgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "auto"})
-        button.on_click(work)
-        return button
-
-
-def _html(text: str) -> widgets.HTML:
-    return widgets.HTML(f'<div style="{_TEXT}">{text}</div>' if text else "", layout=_WIDE)
+        self.box.children = [html(_told(told)), page, html(kept)]
 
 
 def _ticked(boxes: list[widgets.Checkbox]) -> str:

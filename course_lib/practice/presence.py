@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 
 def somebody_there() -> bool:
@@ -18,6 +20,12 @@ def somebody_there() -> bool:
 def in_live_notebook() -> bool:
     """Tell whether a widget would be seen and could be used."""
     return _kernel() is not None and somebody_there()
+
+
+def live_bundle(static: Any, widget: Callable[[], Any]) -> dict[str, Any]:
+    """What a cell shows: text and HTML of `static`, and in front of them the widget where it could be used."""
+    bundle = {"text/plain": repr(static), "text/html": static._repr_html_()}
+    return widget()._repr_mimebundle_() | bundle if in_live_notebook() else bundle
 
 
 def _kernel() -> object | None:

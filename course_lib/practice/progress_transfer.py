@@ -13,6 +13,7 @@ from typing import Any
 
 from course_lib.practice.place import CourseError
 from course_lib.practice.progress import SCHEMA_VERSION, Event, Progress
+from course_lib.practice.wording import count
 from course_lib.practice.workspace import write_atomically
 
 FORMAT = "course progress"
@@ -29,10 +30,10 @@ def main(argv: list[str]) -> int:
         command.set_defaults(name=name)
     args = parser.parse_args(argv)
     if args.name == "export":
-        print(f"Wrote {_count(export_progress(args.file))} to {args.file}.")
+        print(f"Wrote {count(export_progress(args.file), 'event')} to {args.file}.")
     else:
         new, known = import_progress(args.file)
-        print(f"Imported {_count(new)} from {args.file}; {known} were already there.")
+        print(f"Imported {count(new, 'event')} from {args.file}; {known} were already there.")
     return 0
 
 
@@ -119,7 +120,3 @@ def _event(line: str, number: int, path: Path) -> Event:
     except (TypeError, ValueError, OverflowError) as error:
         reason = str(error).rstrip(".")
     raise CourseError(f"Line {number} of {path} is not an event of the course ({reason}): nothing was imported.")
-
-
-def _count(number: int) -> str:
-    return f"{number} event" if number == 1 else f"{number} events"

@@ -8,7 +8,7 @@ from typing import Any
 
 from course_lib.practice.panel import Panel, Row
 from course_lib.practice.place import CourseError
-from course_lib.practice.presence import in_live_notebook
+from course_lib.practice.presence import live_bundle
 
 
 def main(argv: list[str]) -> int:
@@ -50,12 +50,12 @@ class Quiz:
         return repr(self.panel)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": repr(self.panel), "text/html": self.panel._repr_html_()}
-        if not in_live_notebook():
-            return bundle
+        return live_bundle(self.panel, self._widget)
+
+    def _widget(self) -> Any:
         from course_lib.practice.quiz_widget import widget_of
 
-        return widget_of(**self._arguments)._repr_mimebundle_() | bundle
+        return widget_of(**self._arguments)
 
 
 def quiz(part: str | int | None = None, language: str = "en", count: int | None = None) -> Quiz | Panel:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from course_lib.practice.cards import KINDS, Card
 from course_lib.practice.progress import Event, Progress
+from course_lib.practice.wording import count
 
 if TYPE_CHECKING:
     import fsrs
@@ -91,13 +92,13 @@ def schedule(progress: Progress, known_cards: Iterable[str] | None = None) -> Sc
             found.shares[card_id] = float(share) if isinstance(share, (int, float)) and 0 <= share <= 1 else 1.0
     if newer:
         found.notes.append(
-            f"{_count(newer, 'review')} by a newer version of the course: kept and not counted; update the course."
+            f"{count(newer, 'review')} by a newer version of the course: kept and not counted; update the course."
         )
     if malformed:
-        found.notes.append(f"{_count(malformed, 'review')} cannot be read: kept and not counted.")
+        found.notes.append(f"{count(malformed, 'review')} cannot be read: kept and not counted.")
     if elsewhere:
         found.notes.append(
-            f"{_count(len(elsewhere), 'reviewed card')} not in this version's deck: the reviews are kept."
+            f"{count(len(elsewhere), 'reviewed card')} not in this version's deck: the reviews are kept."
         )
     return found
 
@@ -135,7 +136,7 @@ def in_words(until: timedelta) -> str:
         return "now"
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 0.95 * size:
-            return f"in {_count(round(seconds / size), unit)}"
+            return f"in {count(round(seconds / size), unit)}"
     return "in less than a minute"
 
 
@@ -149,7 +150,3 @@ def _fresh(card_id: str, time: datetime) -> fsrs.Card:
     from fsrs import Card
 
     return Card(int.from_bytes(hashlib.sha256(card_id.encode()).digest()[:6], "big"), due=time.astimezone(UTC))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

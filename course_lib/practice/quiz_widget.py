@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
 from course_lib.practice.cards import Card
+from course_lib.practice.controls import NAMED, TICK_STYLE, WIDE, button, html, row, tick
 from course_lib.practice.panel import inline
 from course_lib.practice.quiz_numbers import Unread
 from course_lib.practice.quiz_schedule import RATINGS, suggest
 from course_lib.practice.quiz_session import Sitting, begin, judged_lines, judged_number
-from course_lib.practice.ticks import STYLE, tick
-
-_WIDE = {"width": "auto", "max_width": "62em"}
-_ROW = {"flex_flow": "row wrap"}
 
 
 def widget_of(
@@ -38,13 +34,13 @@ class QuizWidget:
     def _next(self, said: str) -> None:
         card = self.sitting.card
         if card is None:
-            self.box.children = [widgets.HTML(f"{said}<p>{escape(self.sitting.summary())}</p>", layout=_WIDE)]
+            self.box.children = [html(f"{said}<p>{escape(self.sitting.summary())}</p>")]
             return
         number = f"[{len(self.sitting.graded) + 1} of {len(self.sitting.cards)}]"
         about = f"{number} {card.kind.capitalize()}, chapter {card.chapter:02} ({card.question})"
         code = f'<pre style="overflow-x:auto;line-height:1.35">{escape(card.code)}</pre>' if card.code else ""
-        asked = f"{STYLE}<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
-        self._front = widgets.HTML(said + asked, layout=_WIDE)
+        asked = f"{TICK_STYLE}<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
+        self._front = html(said + asked)
         take = {"number": self._take_number, "spot the mistake": self._take_lines}.get(card.kind, self._take_answer)
         self.box.children = [self._front, *take(card)]
 
@@ -53,8 +49,8 @@ class QuizWidget:
             placeholder="Answer aloud, or type it here",
             description="Your answer",
             rows=5,
-            style=_wide_name(),
-            layout=_WIDE,
+            style=NAMED,
+            layout=WIDE,
         )
 
         def show(_: Any) -> None:
@@ -63,12 +59,10 @@ class QuizWidget:
             title = [widgets.HTML("<p>Which of these did you say?</p>")] if points else []
             self._show_back(card, "", "good", boxes, before=[text, *title])
 
-        return [text, _row(_button("Show the answer", "Show the back of the card; answer first", show, "primary"))]
+        return [text, row(button("Show the answer", "Show the back of the card; answer first", show, "primary"))]
 
     def _take_number(self, card: Card) -> list[widgets.Widget]:
-        text = widgets.Text(
-            placeholder="a number, with its unit if it has one", description="Your number", style=_wide_name()
-        )
+        text = widgets.Text(placeholder="a number, with its unit if it has one", description="Your number", style=NAMED)
         answer = widgets.HTML()
 
         def check(_: Any) -> None:
@@ -80,7 +74,7 @@ class QuizWidget:
             self._show_back(card, sentence, "good" if right else "again", before=[text])
 
         return [
-            _row(text, _button("Check", "Compare the number with the answer", check, "primary")),
+            row(text, button("Check", "Compare the number with the answer", check, "primary")),
             answer,
         ]
 
@@ -99,7 +93,7 @@ class QuizWidget:
 
         return [
             *boxes.values(),
-            _row(_button("Answer", "Say whether these lines are at fault, and why", check, "primary")),
+            row(button("Answer", "Say whether these lines are at fault, and why", check, "primary")),
             answer,
         ]
 
@@ -112,7 +106,7 @@ class QuizWidget:
         before: list[widgets.Widget] | None = None,
     ) -> None:
         grade = widgets.ToggleButtons(
-            options=list(RATINGS), value=suggested if not ticks else "again", description="Grade", style=_wide_name()
+            options=list(RATINGS), value=suggested if not ticks else "again", description="Grade", style=NAMED
         )
 
         def ticked(_: Any) -> None:
@@ -125,26 +119,11 @@ class QuizWidget:
             share = sum(box.value for box in ticks) / len(ticks) if ticks else None
             self._next(f"<p>{escape(self.sitting.grade(grade.value, share))}</p>")
 
-        back = widgets.HTML(_text(said) + _text(card.back[self.sitting.language]), layout=_WIDE)
-        save = _row(_button("Save and next", "Record the grade and show the next card", keep, "primary"))
+        back = html(_text(said) + _text(card.back[self.sitting.language]))
+        save = row(button("Save and next", "Record the grade and show the next card", keep, "primary"))
         typed, *rest = before or [widgets.HTML()]
         self.box.children = [self._front, typed, back, *rest, *(ticks or []), grade, save]
 
 
-def _row(*children: widgets.Widget) -> widgets.HBox:
-    return widgets.HBox(children, layout=_ROW)
-
-
-def _button(name: str, tooltip: str, work: Callable[[Any], None], style: str = "") -> widgets.Button:
-    button = widgets.Button(description=name, tooltip=tooltip, button_style=style, layout={"width": "auto"})
-    button.on_click(work)
-    return button
-
-
-def _wide_name() -> dict[str, str]:
-    return {"description_width": "initial"}
-
-
 def _text(text: str) -> str:
-    lines = "".join(f'<p style="margin:.3em 0">{inline(line)}</p>' for line in text.splitlines() if line.strip())
-    return f'<div style="line-height:1.5;font-size:var(--jp-content-font-size1,14px)">{lines}</div>'
+    return "".join(f'<p style="margin:.3em 0">{inline(line)}</p>' for line in text.splitlines() if line.strip())

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from course_lib.practice import place
+from course_lib.practice import house, place
 from course_lib.practice.place import CourseError
+from course_lib.practice.wording import count
 
 if TYPE_CHECKING:
     from course_lib.practice.mock_result import Result
@@ -55,8 +56,9 @@ def reading_of(results: list[Result], links: str = "") -> list[Reading]:
 
 def _why(result: Result) -> str:
     missed = len(result.answer.must_say.en) - len(result.said or ())
-    why = [f"{missed} point{'s' * (missed != 1)} missed"] if missed else []
-    why += ["the number was wrong"] if result.number and not result.number["right"] else []
+    why = [f"{count(missed, 'point')} missed"] if missed else []
+    if result.number and not result.number["right"]:
+        why.append("the number was wrong" if result.number["typed"] else "the number was skipped")
     return " and ".join(why)
 
 
@@ -67,11 +69,10 @@ def notebook_of(chapter: int) -> tuple[str, str]:
     title = next((names[chapter] for names in curriculum().values() if chapter in names), "")
     heading = f"Chapter {chapter:02}, {title}"
     try:
-        names = sorted(path.relative_to(place.notebooks()) for path in place.notebooks().rglob(f"{chapter:02}_*.ipynb"))
+        names = [name.as_posix() for name in house.notebooks() if name.name.startswith(f"{chapter:02}_")]
     except CourseError:
         names = []
-    names = [name for name in names if ".ipynb_checkpoints" not in name.parts]
-    return (names[0].as_posix(), heading) if names else ("", f"{heading} (planned)")
+    return (names[0], heading) if names else ("", f"{heading} (planned)")
 
 
 def sections_of(chapter: int, tags: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from course_lib.practice.panel import Panel, Row, inline
 from course_lib.practice.place import CourseError
 from course_lib.practice.reading import Missed, Reading, reading_of
+from course_lib.practice.wording import count, minutes
 
 if TYPE_CHECKING:
     from course_lib.practice.mock_interview import Interview
@@ -48,18 +49,18 @@ class Report:
         """The outcome in sentences: questions, points, numbers, follow-ups, time."""
         answered = sum(bool(each.text) for each in self.results)
         skipped = len(self.results) - answered
-        told = [f"{_count(answered, 'question')} of {self.asked} answered in {_minutes(self.elapsed)}."]
+        told = [f"{count(answered, 'question')} of {self.asked} answered in {minutes(self.elapsed)}."]
         told += [f"{skipped} skipped."] if skipped else []
         if not self.results:
             return told
         told.append(f"{self.said} of {self.points} must-say points said.")
         numbers = [each.number for each in self.results if each.number is not None]
         if numbers:
-            told.append(f"{sum(number['right'] for number in numbers)} of {_count(len(numbers), 'number')} right.")
+            told.append(f"{sum(number['right'] for number in numbers)} of {count(len(numbers), 'number')} right.")
         judged = [each.get("judged") for result in self.results for each in result.follow_ups.values()]
         if judged:
             counts = ", ".join(f"{judged.count(word)} {word}" for word in ("yes", "partly", "no") if word in judged)
-            told.append(f"{_count(len(judged), 'follow-up')}, by your own judgement: {counts}.")
+            told.append(f"{count(len(judged), 'follow-up')}, by your own judgement: {counts}.")
         return told
 
     def reading(self) -> list[Reading]:
@@ -127,7 +128,7 @@ class Report:
         quoted = "\n".join(f"> {line}" for line in _shown(result.text).splitlines()) or "> (skipped)"
         blocks = [
             f"## {result.record.wording(result.question).text[language]}",
-            f"{result.question}, {_minutes(result.seconds)}",
+            f"{result.question}, {minutes(result.seconds)}",
             quoted,
             "\n".join(f"- {text}" for _, text in _judged(result, language)),
         ]
@@ -159,7 +160,7 @@ class Report:
         )
         return (
             f"<h2>{inline(result.record.wording(result.question).text[language])}</h2>"
-            f"<p>{result.question}, {_minutes(result.seconds)}</p>"
+            f"<p>{result.question}, {minutes(result.seconds)}</p>"
             f"{_QUOTE}{escape(_shown(result.text)) or '(skipped)'}</blockquote><table>{rows}</table>{follow_ups}"
             f"<p><em>30 seconds.</em> {inline(result.answer.short[language])}</p>"
         )
@@ -200,11 +201,3 @@ def _judged(result: Result, language: str) -> list[tuple[str, str]]:
 def _shown(text: str | None) -> str:
     text = text or ""
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02} min"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,6 +12,7 @@ from course_lib.practice.panel import Panel, Row
 from course_lib.practice.place import CourseError
 from course_lib.practice.presence import somebody_there
 from course_lib.practice.standing import ChapterStanding, ExerciseStanding, QuestionStanding, standing
+from course_lib.practice.wording import count
 
 NOTHING = "Your progress: no progress yet"
 
@@ -80,8 +81,8 @@ def _rows(one: ChapterStanding, full: bool) -> list[Row]:
 
 
 def _exercise(one: ExerciseStanding) -> Row:
-    facts = [_count(one.attempts, "attempt")] if one.attempts else []
-    facts += [_count(one.hints, "hint")] if one.hints else []
+    facts = [count(one.attempts, "attempt")] if one.attempts else []
+    facts += [count(one.hints, "hint")] if one.hints else []
     facts += ["solution seen"] if one.solution_seen else []
     return Row(one.status, f"Exercise {one.id}{': ' if facts else ''}{', '.join(facts)}")
 
@@ -92,7 +93,7 @@ def _question(one: QuestionStanding) -> Row:
         return Row("note", f"Question {one.id}, planned: {text}")
     if not one.practised:
         return Row("not attempted", f"Question {one.id}: {text}")
-    return Row("note", f"Question {one.id}, practised {_count(one.practised, 'time')}: {text}")
+    return Row("note", f"Question {one.id}, practised {count(one.practised, 'time')}: {text}")
 
 
 def _said(guess: float, answer: float) -> str:
@@ -106,21 +107,17 @@ def _sum(of: list[ChapterStanding]) -> str:
     questions = [one for each in of for one in each.questions if one.answered]
     said = []
     if exercises:
-        said.append(f"{sum(one.passed for one in exercises)} of {_count(len(exercises), 'exercise')} passed")
+        said.append(f"{sum(one.passed for one in exercises)} of {count(len(exercises), 'exercise')} passed")
     if predictions:
         middle = median_factor(predictions)
         factor = f" (median factor {rounded(middle, 2)})" if middle else ""
-        said.append(f"{_count(len(predictions), 'prediction')} revealed{factor}")
+        said.append(f"{count(len(predictions), 'prediction')} revealed{factor}")
     if questions:
-        said.append(f"{sum(one.practised > 0 for one in questions)} of {_count(len(questions), 'question')} practised")
+        said.append(f"{sum(one.practised > 0 for one in questions)} of {count(len(questions), 'question')} practised")
     planned = sum(not one.answered for each in of for one in each.questions)
-    return ", ".join(said + ([f"{_count(planned, 'question')} planned"] if planned else [])) or "nothing to do yet"
+    return ", ".join(said + ([f"{count(planned, 'question')} planned"] if planned else [])) or "nothing to do yet"
 
 
 def _part_name(part: str) -> str:
     number, _, name = part.partition("_")
     return f"Part {number}, {name.replace('_', ' ')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,4 +1,4 @@
-"""What tests of the mock interview share: a clock, a plan, and replies typed by nobody."""
+"""What tests of the mock interview and the quiz share: a clock, a plan, and replies typed by nobody."""
 
 from datetime import UTC, datetime
 from pathlib import Path

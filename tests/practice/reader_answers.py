@@ -2,6 +2,8 @@
 
 import os
 
+from course_lib.practice import check
+
 
 def named(name):
     """Give a function the name of an exercise, as `def NAME` in a cell does."""
@@ -21,6 +23,16 @@ def right(step, base_lr, world_size, warmup_steps):
 @named("scaled_lr")
 def right_scaled_lr(step, base_lr, world_size, warmup_steps):
     return right(step, base_lr, world_size, warmup_steps)
+
+
+def judged(function, words, name="scaled_lr"):
+    """Check a function, expect the words in a failure, and expect that the next check passes."""
+    panel = check(named(name)(function))
+    text = " ".join(repr(panel).split())
+    said = " ".join(f"{row.text} {row.detail}" for row in panel.rows if row.status == "failed")  # not the source shown
+    assert words in said, text
+    assert check(right_scaled_lr).status == "passed"
+    return text
 
 
 def children():

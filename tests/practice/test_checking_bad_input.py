@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.practice import check, checking, hint, judging, solution
-from tests.practice.reader_answers import named, right, right_scaled_lr
+from tests.practice.reader_answers import judged, named, right
 
 
 @pytest.fixture(autouse=True)
@@ -112,16 +112,6 @@ def test_a_library_that_does_not_implement_something_is_no_stub():
 
 
 # --- what runs, and does harm ----------------------------------------------------------------------------------------
-
-
-def judged(function, words, name="scaled_lr"):
-    """Check a function, expect the words in a failure, and expect that the next check passes."""
-    panel = check(named(name)(function))
-    text = " ".join(repr(panel).split())
-    said = " ".join(f"{row.text} {row.detail}" for row in panel.rows if row.status == "failed")  # not the source shown
-    assert words in said, text
-    assert check(right_scaled_lr).status == "passed"
-    return text
 
 
 @pytest.mark.parametrize(

@@ -10,23 +10,13 @@ import pytest
 import torch.distributed as dist
 
 from course_lib.practice import check, checking, hint, judging, limits, solution
-from tests.practice.reader_answers import children, named, right, right_scaled_lr
+from tests.practice.reader_answers import children, judged, named, right, right_scaled_lr
 
 
 @pytest.fixture(autouse=True)
 def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(checking, "_seen_here", type(checking._seen_here)())
-
-
-def judged(function, words, name="scaled_lr"):
-    """Check a function, expect the words in a failure, and expect that the next check passes."""
-    panel = check(named(name)(function))
-    text = " ".join(repr(panel).split())
-    said = " ".join(f"{row.text} {row.detail}" for row in panel.rows if row.status == "failed")  # not the source shown
-    assert words in said, text
-    assert check(right_scaled_lr).status == "passed"
-    return text
 
 
 def test_an_endless_loop_ends_with_a_message():

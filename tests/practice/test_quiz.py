@@ -14,6 +14,7 @@ from course_lib.practice.quiz import quiz
 from course_lib.practice.quiz_schedule import schedule, suggest
 from course_lib.practice.quiz_session import begin, judged_lines
 from course_lib.practice.quiz_terminal import run
+from tests.practice.mock_replies import typed
 
 NOW = datetime.now(UTC)
 
@@ -27,18 +28,6 @@ def progress(tmp_path, monkeypatch):
 def review(progress, card, rating, days_ago, **data):
     event = Event(NOW - timedelta(days=days_ago), "quiz", card, "", {"card": card, "deck": 1, "rating": rating} | data)
     progress.add([event])
-
-
-def typed(*words):
-    words = iter(words)
-
-    def ask(prompt):
-        word = next(words, EOFError)
-        if isinstance(word, type):
-            raise word
-        return word
-
-    return ask
 
 
 def one(progress, card_id, **more):
