@@ -123,6 +123,20 @@ def test_a_question_asks_for_another_number_the_next_time(progress):
     assert asked == [*there, there[0]]
 
 
+def test_a_chinese_interview_repeats_a_chinese_number_rather_than_ask_in_english(progress):
+    from course_lib.practice.cards import numbers_of
+    from course_lib.practice.mock_plan import begin
+
+    chinese = [card.id for card in numbers_of(question("c06-q01")) if "zh" in card.front]
+    assert 0 < len(chinese) < len(list(numbers_of(question("c06-q01"))))
+    asked = []
+    for _ in range(len(chinese) + 1):
+        interview = begin(progress, plan(language="zh"))
+        interview.reply("单台 server 是瓶颈")
+        asked.append(interview.results[0].number_card)
+    assert asked == [*chinese, chinese[0]]
+
+
 def test_an_empty_answer_is_asked_again_and_a_passed_one_shows_the_points(progress):
     interview = Interview(plan(), progress)
     for empty in ("", "  \n "):
