@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import course_lib
-from course_lib.practice.place import CourseError
+from course_lib.practice.desk.place import CourseError
 
 # Commands with arguments of their own: the module whose main(argv) -> int runs one, and what `course --help` says.
 _FEATURES = {
-    "status": ("course_lib.practice.status", "show your progress and how your copies stand to the course"),
-    "reset": ("course_lib.practice.reset", "begin a chapter again, with a dated backup of your copy"),
-    "progress": ("course_lib.practice.progress_transfer", "export your progress to a file, or import one"),
-    "proofs": ("course_lib.practice.proofs", "prove for every exercise that its check tells right from wrong"),
-    "solve": ("course_lib.practice.solved", "write the notebooks with every stub solved to build/solved"),
-    "quiz": ("course_lib.practice.quiz", "cards on a spaced schedule, in the terminal or exported to Anki"),
-    "mock": ("course_lib.practice.mock", "a timed mock interview, with a report at the end"),
+    "status": ("course_lib.practice.record.status", "show your progress and how your copies stand to the course"),
+    "reset": ("course_lib.practice.desk.reset", "begin a chapter again, with a dated backup of your copy"),
+    "progress": ("course_lib.practice.record.progress_transfer", "export your progress to a file, or import one"),
+    "proofs": ("course_lib.practice.checks.proofs", "prove for every exercise that its check tells right from wrong"),
+    "solve": ("course_lib.practice.checks.solved", "write the notebooks with every stub solved to build/solved"),
+    "quiz": ("course_lib.practice.cards.quiz", "cards on a spaced schedule, in the terminal or exported to Anki"),
+    "mock": ("course_lib.practice.interview.mock", "a timed mock interview, with a report at the end"),
     "museum": ("course_lib.museum.cli", "list the wrong answers that circulate, run one, spot its fault"),
 }
 
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from course_lib.practice.house import doctor
+    from course_lib.practice.desk.house import doctor
 
     found = doctor(args.work)
     print(found)
@@ -71,7 +71,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _lab(args: argparse.Namespace) -> int:
-    from course_lib.practice import place, serve, workspace
+    from course_lib.practice.desk import place, serve, workspace
 
     folder = place.workspace(args.work)
     for line in workspace.lay_out(place.notebooks(), folder).lines():

@@ -9,7 +9,7 @@ import pytest
 
 from course_lib import cli
 from course_lib.lab.doctor import Finding, Findings
-from course_lib.practice import house, place, serve
+from course_lib.practice.desk import house, place, serve
 
 ROOT = Path(__file__).resolve().parent.parent
 

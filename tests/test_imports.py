@@ -21,7 +21,7 @@ def test_importing_the_course_loads_nothing_heavy(name):
     assert HEAVY & set(ran.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("first", ["import course_lib.practice.known", "pass"])
+@pytest.mark.parametrize("first", ["import course_lib.practice.knowledge.known", "pass"])
 def test_a_lazy_name_is_the_function_even_after_its_module_was_imported(first):
     code = (
         f"{first}\nfrom course_lib.practice import known\nfrom course_lib.practice import known\nprint(callable(known))"

@@ -8,9 +8,7 @@
 Names are loaded on first use (PEP 562); an exhibit imports torch only when it runs.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 _HOME = {
@@ -36,14 +34,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the lazy names beside the ordinary ones."""
     return sorted({*globals(), *_HOME})
-
-
-class _LazyPackage(ModuleType):
-    """Keeps a public function's name free when a submodule of the same name is imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _LazyPackage

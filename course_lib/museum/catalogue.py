@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 from course_lib.museum.exhibit import Exhibit
-from course_lib.practice.place import CourseError
+from course_lib.practice.desk.place import CourseError
 
 _MACHINERY = {"catalogue", "cli", "exhibit", "panel", "widget"}
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from course_lib.museum.catalogue import exhibits, find
 from course_lib.museum.exhibit import Exhibit
-from course_lib.practice.panel import Panel
-from course_lib.practice.place import CourseError
+from course_lib.practice.desk.panel import Panel
+from course_lib.practice.desk.place import CourseError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

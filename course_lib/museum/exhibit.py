@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course_lib.lab.measure import rounded
-from course_lib.practice.panel import Panel, Row
+from course_lib.practice.desk.panel import Panel, Row
 
 LIMIT_S = 30.0  # for the reader's program; every measurement here takes less than 10 s
 

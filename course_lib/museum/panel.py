@@ -9,7 +9,7 @@ from typing import Any
 
 from course_lib.museum.catalogue import find
 from course_lib.museum.exhibit import Exhibit, Finding
-from course_lib.practice.panel import Panel, Row
+from course_lib.practice.desk.panel import Panel, Row
 
 
 def run(number: int | str) -> Panel:
@@ -113,6 +113,6 @@ def record(exhibit: Exhibit, **data: Any) -> None:
     if os.environ.get("COURSE_ORDERED"):
         return
     with contextlib.suppress(Exception):
-        from course_lib.practice.progress import Progress
+        from course_lib.practice.record.progress import Progress
 
         Progress.open().record("museum", exhibit.number, **data)

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 
 from course_lib.museum.exhibit import Exhibit
 from course_lib.museum.panel import check_repair, numbered, record, spot, told
-from course_lib.practice.panel import Panel, Row
+from course_lib.practice.desk.panel import Panel, Row
 
 _WIDE = {"width": "auto", "max_width": "62em"}
 

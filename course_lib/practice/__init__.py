@@ -3,36 +3,25 @@
 Names are loaded on first use (PEP 562), so that importing this package stays cheap.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 _HOME = {
-    "calibration": "course_lib.practice.calibration",
-    "check": "course_lib.practice.checking",
-    "hint": "course_lib.practice.checking",
-    "solution": "course_lib.practice.checking",
-    "doctor": "course_lib.practice.house",
-    "drill": "course_lib.practice.questions",
-    "known": "course_lib.practice.known",
-    "mock": "course_lib.practice.mock",
-    "overview": "course_lib.practice.status",
-    "predict": "course_lib.practice.prediction",
-    "question": "course_lib.practice.questions",
-    "questions": "course_lib.practice.questions",
-    "quiz": "course_lib.practice.quiz",
-    "reveal": "course_lib.practice.prediction",
+    "calibration": "course_lib.practice.predictions.calibration",
+    "check": "course_lib.practice.checks.checking",
+    "hint": "course_lib.practice.checks.checking",
+    "solution": "course_lib.practice.checks.checking",
+    "doctor": "course_lib.practice.desk.house",
+    "drill": "course_lib.practice.knowledge.questions",
+    "known": "course_lib.practice.knowledge.known",
+    "mock": "course_lib.practice.interview.mock",
+    "overview": "course_lib.practice.record.status",
+    "predict": "course_lib.practice.predictions.prediction",
+    "question": "course_lib.practice.knowledge.questions",
+    "questions": "course_lib.practice.knowledge.questions",
+    "quiz": "course_lib.practice.cards.quiz",
+    "reveal": "course_lib.practice.predictions.prediction",
 }
-
-
-class _LazyPackage(ModuleType):
-    """Keeps `practice.known` the function, although importing known.py would bind that name to the module."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and _HOME.get(name) == value.__name__:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
 
 
 def __getattr__(name: str) -> Any:
@@ -45,6 +34,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the lazy names beside the ordinary ones."""
     return sorted({*globals(), *_HOME})
-
-
-sys.modules[__name__].__class__ = _LazyPackage

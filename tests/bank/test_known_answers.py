@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from course_lib.practice import known
-from course_lib.practice.known import keys, left_out, load, parse
+from course_lib.practice.knowledge.known import keys, left_out, load, parse
 
 TESTS = Path(__file__).resolve().parent.parent
 SOURCES = "\n".join(
-    path.read_text() for path in [*(TESTS / "bank" / "known").glob("test_*.py"), TESTS / "practice" / "test_known.py"]
+    path.read_text()
+    for path in [*(TESTS / "bank" / "known").glob("test_*.py"), TESTS / "practice" / "knowledge" / "test_known.py"]
 )
 # known("key" …), known(f"prefix_{…}" …), and keys of dictionaries and parameters that are looked up.
 NAMED = [re.escape(name).replace(r"\{", "{") for name in re.findall(r'f?"(\w[\w{}]*)"', SOURCES)]

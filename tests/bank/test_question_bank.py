@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.practice.question_schema import MAP_IDS, check_structure, content_problems, curriculum
-from course_lib.practice.questions import load, question, questions
+from course_lib.practice.knowledge.question_schema import MAP_IDS, check_structure, content_problems, curriculum
+from course_lib.practice.knowledge.questions import load, question, questions
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "course_lib" / "bank" / "questions"

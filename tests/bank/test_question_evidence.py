@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.practice.questions import Question, questions
+from course_lib.practice.knowledge.questions import Question, questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 

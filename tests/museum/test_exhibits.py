@@ -8,7 +8,7 @@ import torch
 
 from course_lib.museum import exhibits, find
 from course_lib.museum.processes_that_train_copies import change_under_spawn
-from course_lib.practice.questions import question
+from course_lib.practice.knowledge.questions import question
 from tests.museum.measured import as_circulated, as_repaired
 
 NUMBERS = [each.number for each in exhibits()]

@@ -5,8 +5,8 @@ import pytest
 
 from course_lib import museum
 from course_lib.museum.widget import program_of, widget_of
-from course_lib.practice.place import CourseError
-from course_lib.practice.progress import Progress
+from course_lib.practice.desk.place import CourseError
+from course_lib.practice.record.progress import Progress
 
 
 @pytest.fixture(autouse=True)

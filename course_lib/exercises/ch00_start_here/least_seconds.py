@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.verdict import Finding, failed, kind, passed
 
 
 def least_seconds(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from course_lib.lab import count_flops
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.verdict import Finding, failed, kind, passed
 
 
 def linear_training_flops(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from course_lib.practice.exercise import Trial
+from course_lib.practice.checks.exercise import Trial
 
 _WHY = {
     "tied": "A tied matrix is one parameter under two names: averaged twice in place, it ends n times too small.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from course_lib.practice.traffic_log import Traffic, contradiction
-from course_lib.practice.verdict import Finding, failed, kind
+from course_lib.practice.checks.traffic_log import Traffic, contradiction
+from course_lib.practice.checks.verdict import Finding, failed, kind
 
 
 def messages_only(seen: Sequence[Any], logs: Sequence[Traffic], name: str) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ import torch.distributed as dist
 from torch import nn
 
 from course_lib.models.gpt import GPT, GPTConfig
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.traffic_log import Traffic, contradiction, record_traffic
-from course_lib.practice.verdict import Finding, close, cost, failed, passed, ranks_where
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.traffic_log import Traffic, contradiction, record_traffic
+from course_lib.practice.checks.verdict import Finding, close, cost, failed, passed, ranks_where
 
 # Tokens of each micro-batch, by rank. The second setting has ranks with different numbers of micro-batches.
 LENGTHS = {"on 2 ranks": [[2, 30], [5, 63]], "on 3 ranks": [[3, 17, 40], [50], [2, 9]]}

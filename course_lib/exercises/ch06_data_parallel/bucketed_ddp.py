@@ -14,9 +14,9 @@ from torch import nn
 
 from course_lib.exercises.ch06_data_parallel import _bucketed_ddp_answers as answers
 from course_lib.models.gpt import GPT, GPTConfig
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.traffic_log import Traffic, contradiction, record_traffic
-from course_lib.practice.verdict import Finding, close, cost, failed, passed, ranks_where
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.traffic_log import Traffic, contradiction, record_traffic
+from course_lib.practice.checks.verdict import Finding, close, cost, failed, passed, ranks_where
 
 LIMIT_BYTES = 4_000
 STEPS = 3

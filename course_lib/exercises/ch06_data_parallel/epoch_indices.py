@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.verdict import Finding, failed, kind, passed
 
 SIZES = ((64, 4), (101, 4), (100, 1), (3, 8))  # (num_examples, world_size)
 EPOCHS = (0, 1, 2, 7)

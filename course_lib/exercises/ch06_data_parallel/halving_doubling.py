@@ -13,9 +13,9 @@ import torch
 import torch.distributed as dist
 
 from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.traffic_log import Traffic, record_traffic
-from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.traffic_log import Traffic, record_traffic
+from course_lib.practice.checks.verdict import Finding, cost, failed, passed, ranks_where
 
 NUMEL = 1_024
 WORLD_SIZES = (2, 4, 8)

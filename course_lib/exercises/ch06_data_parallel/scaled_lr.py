@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.verdict import Finding, failed, kind, passed
 
 EXAMPLE = (0.1, 32, 2_000)  # base_lr, world_size, warmup_steps: 0.1 at batch 256 becomes 3.2 at batch 8,192
 

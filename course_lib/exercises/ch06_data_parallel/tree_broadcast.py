@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 
 from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
-from course_lib.practice.exercise import Exercise, Trial, Wrong
-from course_lib.practice.traffic_log import Traffic, record_traffic, rounds
-from course_lib.practice.verdict import Finding, cost, failed, passed, ranks_where
+from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
+from course_lib.practice.checks.traffic_log import Traffic, record_traffic, rounds
+from course_lib.practice.checks.verdict import Finding, cost, failed, passed, ranks_where
 
 NUMEL = 250
 WORLD_SIZES = (1, 3, 4, 5, 8)
@@ -202,7 +202,7 @@ def _calls_the_library(tensor: torch.Tensor) -> None:
 
 def _hides_what_it_sends(tensor: torch.Tensor) -> None:
     from course_lib.lab import traffic
-    from course_lib.practice import traffic_log
+    from course_lib.practice.checks import traffic_log
 
     traffic._active.clear()
     traffic_log._COLLECTIVES = ()

@@ -1,0 +1,135 @@
+"""Whose answer is it, and can it be called: what is settled before anything of the reader's runs.
+
+Each problem is one sentence that names what was expected. Nothing here calls the reader's code.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import Any
+
+from course_lib.practice.checks import finding
+from course_lib.practice.checks.exercise import Answer, Exercise, signature_text
+
+
+class NotAnAnswer(Exception):
+    """The object cannot be judged; the text is one or two sentences for the reader."""
+
+
+def exercise_of(given: Any, *, ids: bool = False) -> Exercise:
+    """Return the exercise that a function or class belongs to; ids: an id like "06.tree_broadcast" is taken too."""
+    if isinstance(given, str):
+        found = finding.by_id(given) or finding.by_name(given)
+        if found is None:
+            raise NotAnAnswer(f"There is no exercise {given!r}.{_did_you_mean(given)}")
+        if not ids:
+            raise NotAnAnswer(f"check takes the {_what(found)} itself, not its name: write check({found.name}).")
+        return found
+    name = getattr(given, "__name__", None)
+    if not callable(given) or not isinstance(name, str):
+        found = finding.by_name(type(given).__name__)
+        if found is not None and found.is_class:
+            raise NotAnAnswer(f"Got an object made from {found.name}; give the class itself: check({found.name}).")
+        called = " If you called it, leave out the parentheses." if given is None else ""
+        raise NotAnAnswer(
+            f"Expected a function or class that answers an exercise, got {_describe(given)}: "
+            f"write check(tree_broadcast).{called}"
+        )
+    if name == "<lambda>":
+        raise NotAnAnswer("A lambda has no name to find its exercise by: write it with def, under the stub's name.")
+    found = finding.by_name(name)
+    if found is None:
+        raise NotAnAnswer(f"No exercise asks for {name!r}: keep the name that the stub has.{_did_you_mean(name)}")
+    return found
+
+
+def mismatch(exercise: Exercise, answer: Answer) -> str | None:
+    """Return what is wrong with the answer's kind or signature, or None."""
+    if inspect.isclass(answer) != exercise.is_class:
+        got = "a class" if inspect.isclass(answer) else "a function"
+        return f"{exercise.name} is {got}; the exercise asks for a {_what(exercise)}: {exercise.signature}."
+    if not _takes(answer, exercise.stub):
+        return f"{exercise.name} has another signature: expected {exercise.signature}, got {signature_text(answer)}."
+    for name, text in exercise.methods.items():
+        method = getattr(answer, name, None)
+        if not callable(method):
+            return f"{exercise.name} has no method {name}: expected {text}."
+        if not _takes(method, getattr(exercise.stub, name)):
+            return f"{exercise.name}.{name} has another signature: expected {text}, got {name}{signature_text(method)}."
+    return None
+
+
+def is_untouched(answer: Answer) -> bool:
+    """Say whether nothing but the stub is there: NotImplementedError, and otherwise only docstrings, pass and ..."""
+    tree = syntax(answer)
+    if tree is None or not any(isinstance(node, ast.Raise) for node in ast.walk(tree)):
+        return False
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return bool(functions) and all(_is_empty(statement) for function in functions for statement in function.body)
+
+
+def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
+    """Return the names in the answer's own source that the exercise asks to write and not to call."""
+    tree = syntax(answer)
+    if tree is None:
+        return []
+    last = {name.rpartition(".")[2] for name in exercise.forbidden}
+    used = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            used.update(alias.name for alias in node.names)
+    return sorted(used & last)
+
+
+def syntax(answer: Answer) -> ast.Module | None:
+    """Parse the answer's source, or return None where there is none to read."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+
+
+def _is_empty(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    if isinstance(statement, ast.Raise):
+        raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+        return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+    return isinstance(statement, ast.Pass)
+
+
+def _takes(answer: Answer, stub: Answer) -> bool:
+    """Say whether the answer can be called as the stub can: by position, with and without the optional arguments."""
+    try:
+        signature = inspect.signature(answer)
+    except (TypeError, ValueError):
+        return True  # nothing to compare: the run will tell
+    wanted = list(inspect.signature(stub).parameters.values())
+    required = [parameter for parameter in wanted if parameter.default is parameter.empty]
+    for count in {len(wanted), len(required)}:
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            return False
+    return True
+
+
+def _what(exercise: Exercise) -> str:
+    return "class" if exercise.is_class else "function"
+
+
+def _describe(value: Any) -> str:
+    return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+def _did_you_mean(word: str) -> str:
+    near = finding.nearest(word)
+    if near is not None:
+        return f" Did you mean {near}?"
+    return f" The exercises are: {', '.join(finding.names())}."

@@ -1,0 +1,1 @@
+"""Where the reader works: the workspace, panels and controls, and the server that shows them."""

@@ -1,0 +1,1 @@
+"""The mock interview: plan, questions, judging by must-say points, report."""

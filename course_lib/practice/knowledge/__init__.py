@@ -1,0 +1,1 @@
+"""Known answers and questions: what the bank holds, read, checked and shown."""

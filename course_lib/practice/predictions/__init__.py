@@ -1,0 +1,1 @@
+"""Guesses before a run, their scores, and how well a reader is calibrated."""

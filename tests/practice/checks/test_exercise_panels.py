@@ -1,0 +1,94 @@
+"""check, hint and solution over a reader's session: what is shown, what is kept, what never is."""
+
+import pytest
+
+from course_lib.practice import check, hint, solution
+from course_lib.practice.checks import cells, checking, finding, judging
+from course_lib.practice.checks.verdict import failed, passed
+from course_lib.practice.record.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(checking, "_seen_here", type(checking._seen_here)())
+
+
+def scaled_lr(step, base_lr, world_size, warmup_steps):
+    return base_lr * world_size
+
+
+def kept(kind):
+    return [event.data for event in Progress.open().events(kind, "06.scaled_lr")]
+
+
+def test_a_session_from_failure_over_hints_to_the_solution():
+    panel = check(scaled_lr)
+    assert panel.status == "failed" and "There is no warm-up" in repr(panel)
+    assert kept("attempt") == [{"passed": False}]
+    stages = [repr(hint(scaled_lr)).splitlines()[0][-6:] for _ in range(4)]
+    assert stages == ["1 of 3", "2 of 3", "3 of 3", "3 of 3"]
+    assert "hint 1 of 3" in repr(hint("06.scaled_lr", 1))
+    assert "give 1, 2 or 3" in repr(hint(scaled_lr, 4))
+    assert len(kept("hint")) == 5
+    shown = solution(scaled_lr)
+    assert shown.rows[0].code.startswith("def scaled_lr(") and "reference" not in shown.rows[0].code
+    assert kept("solution") == [{"asked": False}]
+
+
+def test_the_solution_waits_for_an_attempt_or_a_request():
+    assert solution(scaled_lr).status == "not attempted"
+    assert not kept("solution") and not solution(scaled_lr).rows[0].code
+    assert solution(scaled_lr, show=True).rows[0].code
+    assert kept("solution") == [{"asked": True}]
+
+
+def test_a_stub_is_not_recorded():
+    check(finding.by_id("06.scaled_lr").stub)
+    assert not kept("attempt")
+
+
+def test_the_panel_of_one_answer_is_the_same_each_time():
+    assert repr(check(scaled_lr)) == repr(check(scaled_lr))
+    reference = finding.by_id("06.tree_broadcast").reference
+    twice = [judging.judge(finding.by_id("06.tree_broadcast"), reference).findings for _ in range(2)]
+    assert twice[0] == twice[1] and len(twice[0]) == 4
+
+
+def test_a_check_shows_no_line_of_the_reference():
+    reference = [line.strip() for line in cells.reference_source(finding.by_id("06.scaled_lr")).splitlines()[2:]]
+    text = repr(check(scaled_lr)) + check(scaled_lr)._repr_html_()
+    assert reference and not any(line in text for line in reference)
+
+
+def test_judging_stops_at_the_first_failure_and_a_later_cost_replaces_an_earlier(monkeypatch):
+    exercise = finding.by_id("06.scaled_lr")
+    said = [passed("one"), failed("two", "because"), failed("three")]
+    object.__setattr__(exercise, "judge", lambda *_: iter(said))
+    try:
+        verdict = judging.judge(exercise, scaled_lr)
+    finally:
+        from course_lib.exercises.ch06_data_parallel import scaled_lr as module
+
+        object.__setattr__(exercise, "judge", module.judge)
+    assert [found.text for found in verdict.findings] == ["one", "two"]
+
+
+@pytest.mark.parametrize("exercise", finding.exercises(), ids=finding.names())
+def test_an_exercise_is_whole_and_found_by_its_name(exercise):
+    assert finding.by_name(exercise.name) is exercise and finding.by_id(exercise.id) is exercise
+    assert all(len(hint) > 60 for hint in exercise.hints) and len(exercise.explanation) > 100
+    assert exercise.task.strip() and exercise.budget and exercise.minutes <= 30
+    assert "raise NotImplementedError" in cells.stub_source(exercise.id)
+    assert exercise.title in cells.task_markdown(exercise.id)
+    assert cells.check_source(exercise.id) == f"check({exercise.name})"
+    compile(cells.reference_source(exercise), "reference", "exec")
+    assert not any(
+        "Reference" in line or "reference(" in line for line in cells.reference_source(exercise).splitlines()
+    )
+
+
+def test_no_two_exercises_share_a_name_or_a_place():
+    exercises = finding.exercises()
+    assert len({one.name for one in exercises}) == len(exercises)
+    assert len({(one.id[:2], one.place) for one in exercises}) == len(exercises)
