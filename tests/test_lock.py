@@ -84,7 +84,7 @@ def test_a_built_package_carries_its_data(tmp_path):
     assert ran.returncode == 0, ran.stderr
     (wheel,) = tmp_path.glob("*.whl")
     shutil.unpack_archive(wheel, tmp_path / "wheel", "zip")
-    kinds = (".json", ".yaml", ".txt", ".bz2", ".gz")
+    kinds = (".json", ".yaml", ".txt", ".bz2", ".gz", ".safetensors")
     data = [path for path in (ROOT / "course_lib").rglob("*") if path.suffix in kinds]
     assert data
     for path in data:

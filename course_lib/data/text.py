@@ -8,6 +8,7 @@ pass for learning. Each paragraph is therefore kept once, where it comes first; 
 from __future__ import annotations
 
 import bz2
+import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -84,6 +85,11 @@ class Corpus:
         starts = torch.randint(len(tokens) - block_size, (batch_size, 1), generator=generator)
         windows = tokens[starts + torch.arange(block_size + 1)]
         return windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of both splits, which stored weights and stored runs name as the text they were made on."""
+        return hashlib.sha256(f"{self.decode(self.train)}|{self.decode(self.held_out)}".encode()).hexdigest()
 
     @cached_property
     def unigram_bits_per_char(self) -> float:

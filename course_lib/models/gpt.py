@@ -1,22 +1,31 @@
 """A small GPT: a pre-norm decoder with learned positions, written to be read.
 
 The same layers and parameter count as GPT-2 (Radford et al. 2019), at any size. Shapes: B sequences, T tokens,
-d = d_model, h heads of d / h, V = vocab_size.
+d = d_model, h heads of d / h, L layers, V = vocab_size.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Init = Literal["scaled", "gpt2"]
+
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """Sizes. tie_weights: the output layer uses the token embedding's matrix, as in GPT-2."""
+    """Sizes and start. tie_weights: the output layer uses the token embedding's matrix, as in GPT-2.
+
+    init says from which normal distribution the weights start; biases start at 0, and the 2L layers that add to the
+    stream start at 1/sqrt(2L) of it. "scaled": standard deviation 0.5/sqrt(inputs) for a matrix, 0.1 for an embedding,
+    so that one start serves every width. "gpt2": 0.02 throughout, GPT-2's for d = 768; at d = 64 it leaves the model on
+    a plateau for the first thousand steps (`course_lib/models/runs/starts.json` holds both, measured).
+    """
 
     vocab_size: int
     block_size: int = 64
@@ -24,6 +33,7 @@ class GPTConfig:
     num_heads: int = 2
     d_model: int = 64
     tie_weights: bool = False
+    init: Init = "scaled"
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "num_layers", "num_heads", "d_model"):
@@ -34,6 +44,8 @@ class GPTConfig:
                 f"d_model={self.d_model} does not divide into num_heads={self.num_heads} heads: "
                 "choose a multiple of the number of heads."
             )
+        if self.init not in get_args(Init):
+            raise ValueError(f'There is no init {self.init!r}: use "scaled" or "gpt2".')
 
 
 class Attention(nn.Module):
@@ -102,13 +114,20 @@ class GPT(nn.Module):
         self.apply(self._init)
 
     def _init(self, module: nn.Module) -> None:
-        """GPT-2's start: normal of 0.02; divided by sqrt(2L) in the 2L layers that add to the stream."""
+        """Draw a module's weights as `GPTConfig.init` says; a tied matrix starts as the output layer, drawn last."""
         if isinstance(module, (nn.Linear, nn.Embedding)):
-            nn.init.normal_(module.weight, std=0.02)
+            nn.init.normal_(module.weight, std=self._std(module))
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
         if isinstance(module, (Attention, MLP)):
-            nn.init.normal_(module.project.weight, std=0.02 / math.sqrt(2 * self.config.num_layers))
+            nn.init.normal_(
+                module.project.weight, std=self._std(module.project) / math.sqrt(2 * self.config.num_layers)
+            )
+
+    def _std(self, module: nn.Linear | nn.Embedding) -> float:
+        if self.config.init == "gpt2":
+            return 0.02
+        return 0.1 if isinstance(module, nn.Embedding) else 0.5 / math.sqrt(module.in_features)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: token ids (B, T), T at most block_size -> logits (B, T, V)."""

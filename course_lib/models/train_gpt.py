@@ -5,56 +5,75 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from course_lib.data.text import Corpus
-from course_lib.lab.device import autocast
-from course_lib.models.gpt import GPT
+from course_lib.lab.device import autocast, seed_all
+from course_lib.models.gpt import GPT, GPTConfig
+from course_lib.models.optimizers import optimizers
+
+
+class Batches(Protocol):
+    """What `fit` trains on: a corpus, or anything else that gives batches of it."""
+
+    def batch(self, split: str, batch_size: int, generator: torch.Generator, block_size: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets, both LongTensor (batch_size, block_size)."""
+        ...
+
+
+def small_gpt(seed: int = 0, **overrides: int | str | bool) -> GPT:
+    """The course's small GPT with its weights drawn from `seed`; `overrides` are fields of `GPTConfig`.
+
+    By itself 103 characters, 64 places, 2 layers, 2 heads, d_model 64: 117,376 parameters.
+    """
+    seed_all(seed)
+    return GPT(GPTConfig(**{"vocab_size": Corpus.load().vocab_size, **overrides}))
 
 
 def fit(
     model: GPT,
-    corpus: Corpus,
+    corpus: Batches,
     *,
     steps: int | None = None,
     seconds: float | None = None,
     batch_size: int = 16,
+    optimizer: str = "adamw",
     lr: float = 5e-3,
+    muon_lr: float = 0.04,
     generator: torch.Generator | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Train for a number of steps, or for a time; returns the training loss of each step in nats per token.
 
-    AdamW (betas 0.9 and 0.95, weight decay 0.1 on matrices), gradient norm at most 1, lr warmed up over the first 5 %
-    and brought down to a tenth along a cosine. With `steps` and a `generator` the run is repeatable; with `seconds` the
-    number of steps depends on the machine. Give one of the two. The model may be on any device: on an accelerator it
-    computes in bf16 autocast (written for it, not run there yet). `on_step(step, loss)` waits for the device each step.
+    AdamW, or Muon with AdamW (`optimizers`), gradient norm at most 1, both rates along `schedule`. With `steps` and a
+    `generator` the run is repeatable; with `seconds` the number of steps depends on the machine. Give one of the two.
+    The model may be on any device: on an accelerator it computes in bf16 autocast (written for it, not run there yet).
+    `on_step(step, loss)` waits for the device each step.
     """
     if (steps is None) == (seconds is None):
         raise ValueError("Say how long to train: either steps=… or seconds=…, one of the two.")
+    length, unit = (steps, "steps") if steps is not None else (seconds or 0.0, "seconds")
+    if not length > 0 or batch_size < 1:
+        raise ValueError(f"{unit}={length} with batch_size={batch_size} trains nothing: both must be above 0.")
     device = next(model.parameters()).device
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95), fused=True)
     generator = generator if generator is not None else torch.Generator().manual_seed(0)
+    rules = optimizers(model, optimizer, lr=lr, muon_lr=muon_lr)
     losses: list[Tensor] = []
     start = time.perf_counter()
-    while True:
-        done = len(losses) / steps if steps is not None else (time.perf_counter() - start) / (seconds or 1e-9)
-        if done >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = lr * schedule(done)
+    while (done := (len(losses) if steps is not None else time.perf_counter() - start) / length) < 1:
         x, y = corpus.batch("train", batch_size, generator, model.config.block_size)
         with autocast(device):
             loss = model.loss(x.to(device), y.to(device))
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for rule in rules:
+            for group in rule.param_groups:
+                group["lr"] = group["initial_lr"] * schedule(done)
+            rule.step()
         losses.append(loss.detach())
         if on_step is not None:
             on_step(len(losses), loss.item())
@@ -62,9 +81,18 @@ def fit(
 
 
 def schedule(done: float, warmup: float = 0.05, final: float = 0.1) -> float:
-    """The share of the lr after `done` (0 to 1) of the run: linear warm-up, then a cosine down to `final`."""
+    """The share of the lr after `done` (0 to 1) of the run: linear warm-up, then a cosine down to `final`.
+
+    Never above 1. The warm-up starts at the share that 0.2 % of the run has reached, since at 0 the first step would
+    be lost; a warm-up shorter than that is none.
+    """
+    for name, value in (("done", done), ("warmup", warmup), ("final", final)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}={value}: the schedule takes shares of the run and of the lr, from 0 to 1.")
     if done < warmup:
-        return max(done, 0.002) / warmup
+        return min(1.0, max(done, 0.002) / warmup)
+    if warmup == 1:
+        return 1.0
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 

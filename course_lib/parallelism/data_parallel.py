@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from course_lib import lab
 from course_lib.data.text import Corpus
-from course_lib.models.gpt import GPT, GPTConfig
+from course_lib.models.train_gpt import small_gpt
 
 Strategy = Callable[[nn.Module], tuple[nn.Module, Callable[[], None]]]
 
@@ -42,12 +42,6 @@ def library_ddp(model: nn.Module) -> tuple[nn.Module, Callable[[], None]]:
     """PyTorch's ``DistributedDataParallel``: it averages in buckets while the backward pass still runs."""
     device = next(model.parameters()).device
     return DistributedDataParallel(model, device_ids=None if device.type == "cpu" else [device]), lambda: None
-
-
-def small_gpt(seed: int = 0, **overrides: int) -> GPT:
-    """The model of chapter 06, the same on every rank that passes the same ``seed``."""
-    lab.seed_all(seed)
-    return GPT(GPTConfig(vocab_size=Corpus.load().vocab_size, **overrides))
 
 
 def flat_parameters(model: nn.Module) -> Tensor:

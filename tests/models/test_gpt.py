@@ -64,9 +64,32 @@ def test_the_seed_decides_the_weights():
     assert not torch.equal(first["embed.weight"], other["embed.weight"])
 
 
-def test_the_start_is_gpt2s():
-    model = make(GPTConfig(1000, 8, 8, 2, 64))
-    assert model.blocks[0].mlp.expand.weight.std().item() == pytest.approx(0.02, rel=0.05)
+def test_the_scaled_start_follows_the_width_and_is_the_one_by_itself():
+    for width in (64, 256):
+        model = make(GPTConfig(1000, 256, 8, 2, width))
+        block, deep = model.blocks[0], math.sqrt(2 * 8)
+        for weight, std in (
+            (model.embed.weight, 0.1),
+            (model.position.weight, 0.1),
+            (model.head.weight, 0.5 / math.sqrt(width)),
+            (block.attention.qkv.weight, 0.5 / math.sqrt(width)),
+            (block.attention.project.weight, 0.5 / math.sqrt(width) / deep),
+            (block.mlp.expand.weight, 0.5 / math.sqrt(width)),
+            (block.mlp.project.weight, 0.5 / math.sqrt(4 * width) / deep),
+        ):
+            assert weight.std().item() == pytest.approx(std, rel=0.05)
+        assert not block.attention.qkv.bias.any() and not block.mlp.project.bias.any()
+
+
+def test_a_tied_matrix_starts_as_the_output_layer():
+    model = make(GPTConfig(1000, 8, 2, 2, 64, tie_weights=True))
+    assert model.embed.weight.std().item() == pytest.approx(0.5 / 8, rel=0.05)
+
+
+def test_gpt2s_start_is_kept():
+    model = make(GPTConfig(1000, 8, 8, 2, 64, init="gpt2"))
+    for weight in (model.embed.weight, model.head.weight, model.blocks[0].mlp.expand.weight):
+        assert weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert model.blocks[0].mlp.project.weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
     x, y = torch.randint(1000, (2, 4, 8))
     assert model.loss(x, y).item() == pytest.approx(math.log(1000), rel=0.02)
@@ -101,7 +124,12 @@ def test_generate_continues_and_repeats():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "words"), [({"d_model": 10, "num_heads": 4}, "does not divide into"), ({"num_layers": 0}, "num_layers=0")]
+    ("sizes", "words"),
+    [
+        ({"d_model": 10, "num_heads": 4}, "does not divide into"),
+        ({"num_layers": 0}, "num_layers=0"),
+        ({"init": "xavier"}, 'no init \'xavier\': use "scaled" or "gpt2"'),
+    ],
 )
 def test_bad_sizes_are_named(sizes, words):
     with pytest.raises(ValueError, match=words):

@@ -9,7 +9,7 @@ import torch
 from course_lib.data.text import Corpus
 from course_lib.lab.device import seed_all
 from course_lib.models.gpt import GPT, GPTConfig
-from course_lib.models.train_gpt import bits_per_char, fit, schedule
+from course_lib.models.train_gpt import bits_per_char, fit, schedule, small_gpt
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +75,40 @@ def test_one_length_is_needed(corpus, length):
         fit(make(corpus), corpus, **length)
 
 
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"steps": -3}, {"seconds": 0.0}, {"steps": 3, "batch_size": 0}])
+def test_a_run_that_trains_nothing_is_named(corpus, bad):
+    with pytest.raises(ValueError, match="trains nothing"):
+        fit(make(corpus), corpus, **bad)
+
+
+def test_the_small_gpt_is_the_one_of_the_course():
+    model = small_gpt(seed=3)
+    assert model.num_parameters() == 117_376 and model.config.init == "scaled"
+    assert torch.equal(model.embed.weight, small_gpt(3).embed.weight)
+    assert not torch.equal(model.embed.weight, small_gpt(4).embed.weight)
+    assert small_gpt(init="gpt2", d_model=32).config == GPTConfig(103, d_model=32, init="gpt2")
+
+
 def test_the_schedule_warms_up_and_comes_down():
     shares = [schedule(i / 100) for i in range(101)]
     assert shares[0] < 0.1 and shares[5] == 1.0 and shares[100] == pytest.approx(0.1)
     assert all(a <= b for a, b in itertools.pairwise(shares[:6]))
     assert all(a >= b for a, b in itertools.pairwise(shares[5:]))
+
+
+def test_the_schedule_never_multiplies_the_rate():
+    edges = [0.0, 5e-324, 1e-9, 0.001, 0.002, 0.05, 0.5, 1 - 1e-16, 1.0]
+    for done, warmup, final in itertools.product(edges, edges, (0.0, 0.1, 1.0)):
+        assert 0 <= schedule(done, warmup, final) <= 1
+    assert schedule(0, warmup=1e-9) == 1.0  # a warm-up shorter than a step is none
+    assert schedule(0, warmup=0.0) == 1.0
+    assert schedule(0.5, warmup=1.0) == 0.5
+
+
+@pytest.mark.parametrize("bad", [{"done": -0.1}, {"done": 1.1}, {"warmup": 20}, {"final": -1}, {"done": math.nan}])
+def test_a_bad_share_is_named(bad):
+    with pytest.raises(ValueError, match=f"{next(iter(bad))}=.*from 0 to 1"):
+        schedule(**{"done": 0.5, **bad})
 
 
 def test_bits_per_char_is_the_mean_over_every_character(corpus):
