@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from course_lib.lab.device import Machine, autocast, device, machine, seed_all, synchronize
     from course_lib.lab.figures import Picture, figure, label_lines
+    from course_lib.lab.flops import count_flops
     from course_lib.lab.gang import Gang, GangError, GangResult
     from course_lib.lab.measure import (
         Timing,
         copy_bytes_per_s,
-        count_flops,
         matmul_flops_per_s,
-        peak_memory,
         rounded,
         table,
+        thread_time_repeated,
         time_repeated,
     )
+    from course_lib.lab.memory import peak_memory
     from course_lib.lab.spans import Span, Timeline, collect_spans, report, span, start_span
     from course_lib.lab.traffic import Sent, count_sends
     from course_lib.lab.widgets import control_panel
@@ -30,17 +31,18 @@ if TYPE_CHECKING:
 _NAMES_BY_MODULE = {
     "device": ("Machine", "autocast", "device", "machine", "seed_all", "synchronize"),
     "figures": ("Picture", "figure", "label_lines"),
+    "flops": ("count_flops",),
     "gang": ("Gang", "GangError", "GangResult"),
     "measure": (
         "Timing",
         "copy_bytes_per_s",
-        "count_flops",
         "matmul_flops_per_s",
-        "peak_memory",
         "rounded",
         "table",
+        "thread_time_repeated",
         "time_repeated",
     ),
+    "memory": ("peak_memory",),
     "spans": ("Span", "Timeline", "collect_spans", "report", "span", "start_span"),
     "traffic": ("Sent", "count_sends"),
     "widgets": ("control_panel",),
@@ -76,6 +78,7 @@ __all__ = [
     "start_span",
     "synchronize",
     "table",
+    "thread_time_repeated",
     "time_repeated",
 ]
 

@@ -1,126 +1,16 @@
-"""Count floating-point operations, time with spread, take peak memory, and print figures with one rounding rule."""
+"""Time with spread, rates of this machine, and figures printed with one rounding rule."""
 
 from __future__ import annotations
 
 import html
 import math
 import statistics
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-
-def count_flops(fn: Callable, *args: Any, **kwargs: Any) -> int:
-    """Floating-point operations of `fn(*args, **kwargs)`, backward passes inside it included.
-
-    A multiply and an add are two operations; matrix products, convolutions and attention are counted, element-wise
-    work is not (torch.utils.flop_counter). Attention counts all pairs, causal or not, and its backward pass recomputes
-    the scores: 2.5 times the forward pass. torch 2.13 counts no attention on a CPU; the two kernels are added here.
-    """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
-
-    def forward(query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-        return sdpa_flop_count(query, key, value)
-
-    def backward(grad: Any, query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-        return sdpa_backward_flop_count(grad, query, key, value)
-
-    aten = torch.ops.aten
-    on_cpu = {
-        aten._scaled_dot_product_flash_attention_for_cpu: forward,
-        aten._scaled_dot_product_flash_attention_for_cpu_backward: backward,
-    }
-    counter = FlopCounterMode(display=False, custom_mapping=on_cpu)
-    with counter:
-        fn(*args, **kwargs)
-    return int(counter.get_total_flops())
-
-
-class peak_memory:
-    """Context manager; `.bytes` is the peak memory of the block.
-
-    On CUDA and other accelerators with an allocator of their own: the highest number of bytes that torch had allocated
-    on the device, all tensors counted (`torch.accelerator.max_memory_allocated`). On a CPU: how far the process' memory
-    in RAM rose above its size at the start. Linux keeps that high-water mark exactly; elsewhere it is sampled each
-    millisecond. Memory that the process had freed before and reuses does not raise it, so measure large things.
-    """
-
-    _open: list[peak_memory] = []  # noqa: RUF012 - shared on purpose: a nested block must not hide the outer one's peak
-
-    def __init__(self) -> None:
-        self.bytes = 0
-
-    def __enter__(self) -> peak_memory:
-        """Start counting."""
-        import torch
-
-        from course_lib.lab.device import device
-
-        self._on_device = device().type not in ("cpu", "mps")
-        if self._on_device:
-            torch.accelerator.reset_peak_memory_stats()
-            return self
-        self._start = self._high = _rss()
-        self._exact = _reset_high_water(peak_memory._open)
-        peak_memory._open.append(self)
-        if not self._exact:
-            self._stop = threading.Event()
-            self._thread = threading.Thread(target=self._sample, daemon=True)
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop counting and set `.bytes`."""
-        import torch
-
-        if self._on_device:
-            self.bytes = int(torch.accelerator.max_memory_allocated())
-            return
-        if self._exact:
-            high = _high_water()
-            for block in peak_memory._open:
-                block._high = max(block._high, high)
-        else:
-            self._stop.set()
-            self._thread.join()
-        peak_memory._open.remove(self)
-        self.bytes = max(0, max(self._high, _rss()) - self._start)
-
-    def _sample(self) -> None:
-        while not self._stop.wait(0.001):
-            self._high = max(self._high, _rss())
-
-
-def _rss() -> int:
-    import psutil
-
-    return psutil.Process().memory_info().rss
-
-
-def _high_water() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def _reset_high_water(open_blocks: list[peak_memory]) -> bool:
-    """Set the kernel's high-water mark of this process back to now, after noting it for the blocks already open."""
-    if sys.platform != "linux":
-        return False
-    try:
-        high = _high_water()
-        for block in open_blocks:
-            block._high = max(block._high, high)
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
+from course_lib.lab.flops import count_flops as count_flops  # museum, bank and tests import it from here
 
 
 @dataclass(frozen=True)
@@ -168,6 +58,32 @@ def time_repeated(fn: Callable[[], Any], *, repeats: int = 5, warmup: int = 1) -
         synchronize()
         runs.append(time.perf_counter() - start)
     return Timing(tuple(runs))
+
+
+def thread_time_repeated(
+    fns: Mapping[str, Callable[[], Any]], *, repeats: int = 10, warmup: int = 1
+) -> dict[str, float]:
+    """Least CPU-seconds that this thread spends in each of `fns`, by name, over `repeats` interleaved rounds.
+
+    `time.thread_time` stands still while another process has the core, so that a busy machine changes it little; it
+    also stands still while other threads of torch compute: set `torch.set_num_threads(1)`, or their work is not seen.
+    Each round runs every function once, in the order given and then in the reverse order, so that no function always
+    runs after the same neighbour. Waiting (sleep, communication, an accelerator) costs no CPU-seconds.
+    """
+    if not fns:
+        raise ValueError("There is nothing to time: hand over at least one function, as {'name': function}.")
+    if repeats < 1:
+        raise ValueError(f"repeats={repeats}: at least one round must be measured.")
+    for fn in fns.values():
+        for _ in range(warmup):
+            fn()
+    least = dict.fromkeys(fns, math.inf)
+    for turn in range(repeats):
+        for name in fns if turn % 2 == 0 else reversed(fns):
+            start = time.thread_time()
+            fns[name]()
+            least[name] = min(least[name], time.thread_time() - start)
+    return least
 
 
 @dataclass(frozen=True)

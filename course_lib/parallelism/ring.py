@@ -1,7 +1,7 @@
 """The ring all-reduce as a schedule: who sends which chunk to whom, and what that costs.
 
-The algorithm itself (send and receive on real ranks) is written in chapter 06. This file holds what surrounds it: the
-schedule as data, the bytes it implies, and a picture of any step.
+The algorithm itself (send and receive on real ranks) is `collectives.ring_all_reduce`. This file holds what surrounds
+it: the schedule as data, the bytes it implies, and a picture of any step.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def ring_schedule(world_size: int) -> list[Transfer]:
     """All 2(n-1)n messages of a ring all-reduce, step by step.
 
     In the first n-1 steps (reduce-scatter) a receiver adds; in the last n-1 (all-gather) it replaces. At every step
-    rank r sends chunk (r - step) mod n to its right neighbour, so each chunk travels once round to be summed and once
-    more to be distributed (Patarasuk and Yuan, 2009).
+    rank r sends chunk (r - step - 1) mod n to its right neighbour, so each chunk travels once round to be summed, ends
+    at the rank of its own number, and travels once more to be distributed (Patarasuk and Yuan, 2009).
     """
     _require_ranks(world_size)
     return [
-        Transfer(step, rank, (rank + 1) % world_size, (rank - step) % world_size, adds=step < world_size - 1)
+        Transfer(step, rank, (rank + 1) % world_size, (rank - step - 1) % world_size, adds=step < world_size - 1)
         for step in range(2 * (world_size - 1))
         for rank in range(world_size)
     ]
@@ -50,14 +50,14 @@ def ring_schedule(world_size: int) -> list[Transfer]:
 def bytes_sent(numel: int, element_size: int, world_size: int, rank: int) -> int:
     """Payload bytes that ``rank`` sends: 2K minus two chunks, one that it keeps in each half.
 
-    In the reduce-scatter it never sends chunk rank+1, which arrives in the last step and is then complete; in the
-    all-gather it never sends chunk rank+2, which arrives last. Where ``world_size`` divides ``numel`` the rest is
+    In the reduce-scatter it never sends chunk rank, which arrives in the last step and is then complete; in the
+    all-gather it never sends chunk rank+1, which arrives last. Where ``world_size`` divides ``numel`` the rest is
     2(n-1)/n of the tensor's bytes.
     """
     sizes = chunk_sizes(numel, world_size)
     if world_size == 1:
         return 0
-    kept = sizes[(rank + 1) % world_size] + sizes[(rank + 2) % world_size]
+    kept = sizes[rank] + sizes[(rank + 1) % world_size]
     return (2 * numel - kept) * element_size
 
 

@@ -1,66 +1,12 @@
-"""FLOPs equal the hand formulas, memory a known allocation, printed numbers one rule."""
+"""Timings keep their runs and their order, printed numbers one rule."""
+
+import time
 
 import numpy
 import pytest
 import torch
-from torch.nn import functional as F
 
 from course_lib.lab import measure
-
-
-def test_flops_of_a_matmul():
-    a, b = torch.ones(3, 5), torch.ones(5, 7)
-    assert measure.count_flops(torch.matmul, a, b) == 2 * 3 * 5 * 7
-
-
-def test_flops_of_a_linear_layer_with_backward():
-    layer, x = torch.nn.Linear(16, 32), torch.ones(8, 16, requires_grad=True)
-    forward = 2 * 8 * 16 * 32
-    assert measure.count_flops(layer, x) == forward
-    assert measure.count_flops(lambda: layer(x).sum().backward()) == 3 * forward
-    # Without a gradient for the input one of the two backward products is not computed.
-    assert measure.count_flops(lambda: layer(x.detach()).sum().backward()) == 2 * forward
-
-
-@pytest.mark.parametrize("causal", [False, True])
-def test_flops_of_attention(causal):
-    batch, heads, tokens, width = 2, 3, 16, 8
-    q, k, v = (torch.randn(batch, heads, tokens, width, requires_grad=True) for _ in range(3))
-    forward = 2 * (2 * batch * heads * tokens * tokens * width)
-    attention = lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal)  # noqa: E731
-    assert measure.count_flops(attention) == forward
-    assert measure.count_flops(lambda: attention().sum().backward()) == forward + 5 * forward // 2
-
-
-def test_peak_memory_sees_a_known_allocation():
-    size = 96 * 2**20
-    with measure.peak_memory() as outer:
-        with measure.peak_memory() as inner:
-            torch.ones(size, dtype=torch.uint8)
-        with measure.peak_memory() as nothing:
-            pass
-    assert size * 0.95 < inner.bytes < size * 1.3
-    assert size * 0.95 < outer.bytes < size * 1.3
-    assert nothing.bytes < size * 0.1
-
-
-def test_a_block_inside_does_not_hide_what_came_before_it():
-    size = 96 * 2**20
-    with measure.peak_memory() as outer:
-        torch.ones(size, dtype=torch.uint8)
-        with measure.peak_memory() as inner:
-            pass
-    assert inner.bytes < size * 0.1
-    assert outer.bytes > size * 0.95
-
-
-def test_peak_memory_by_sampling(monkeypatch):
-    monkeypatch.setattr(measure, "_reset_high_water", lambda open_blocks: False)
-    size = 96 * 2**20
-    with measure.peak_memory() as peak:
-        for _ in range(5):
-            torch.ones(size, dtype=torch.uint8)
-    assert size * 0.5 < peak.bytes < size * 1.5
 
 
 def test_time_repeated_counts_runs():
@@ -70,6 +16,39 @@ def test_time_repeated_counts_runs():
     assert timing.low <= timing.median <= timing.high
     with pytest.raises(ValueError, match="repeats=0"):
         measure.time_repeated(lambda: None, repeats=0)
+
+
+def test_thread_time_takes_the_least_of_interleaved_rounds(monkeypatch):
+    order, clock = [], iter(range(10**6))
+    seconds = {"a": iter([5, 1, 7]), "b": iter([2, 9, 4])}
+    now = [0.0]
+
+    def work(name):
+        order.append(name)
+        if next(clock) >= 2:  # the first round warms up
+            now[0] += next(seconds[name])
+
+    monkeypatch.setattr(measure.time, "thread_time", lambda: now[0])
+    least = measure.thread_time_repeated({"a": lambda: work("a"), "b": lambda: work("b")}, repeats=3)
+    assert least == {"a": 1, "b": 2} and list(least) == ["a", "b"]
+    assert "".join(order) == "ab" + "ab" + "ba" + "ab"
+
+
+def test_thread_time_counts_work_and_not_waiting():
+    def work():
+        deadline = time.thread_time() + 0.02
+        while time.thread_time() < deadline:
+            pass
+
+    for fns in ({"work": work, "wait": lambda: time.sleep(0.02)}, {"wait": lambda: time.sleep(0.02), "work": work}):
+        least = measure.thread_time_repeated(fns, repeats=2)
+        assert list(least) == list(fns) and least["work"] >= 0.02 > 4 * least["wait"]
+
+
+@pytest.mark.parametrize(("fns", "repeats", "sentence"), [({}, 3, "nothing to time"), ({"a": list}, 0, "repeats=0")])
+def test_thread_time_refuses_what_it_cannot_measure(fns, repeats, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        measure.thread_time_repeated(fns, repeats=repeats)
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def test_schedule_sums_every_chunk_on_every_rank(world_size):
     assert contributions(world_size, steps) == [[world_size] * world_size] * world_size
 
 
-def test_reduce_scatter_leaves_each_rank_with_the_next_chunk_complete():
+def test_reduce_scatter_leaves_each_rank_with_the_chunk_of_its_own_number_complete():
     table = contributions(4, 3)
-    assert [[c for c in range(4) if table[r][c] == 4] for r in range(4)] == [[1], [2], [3], [0]]
+    assert [[c for c in range(4) if table[r][c] == 4] for r in range(4)] == [[0], [1], [2], [3]]
 
 
 @pytest.mark.parametrize("world_size", WORLD_SIZES)
