@@ -7,12 +7,14 @@ VENV := .venv/bin/python
 # `--asked` tells the set-up that a Python was named on purpose, so that an existing .venv of another one is rebuilt.
 ASKED := $(if $(filter file default,$(origin PYTHON)),,--asked)
 
-.PHONY: help setup lab test test-gpu bench outputs lint clean
+.PHONY: help setup lab test mutants test-gpu bench outputs lint clean
 
 help:
 	@echo "make lab                       set up once, lay the notebooks out in work/ and open JupyterLab"
 	@echo "make lab ARGS=--no-browser     the same without opening a browser (also --port N, --work DIR)"
 	@echo "make test                      set up once, then lint, unit tests and every notebook"
+	@echo "make test NB=06                all that concerns chapter 06, and nothing else"
+	@echo "make mutants NB=06             change one line at a time and see a cell of the chapter notice"
 	@echo "make test-gpu                  the notebooks on a machine with GPUs, run without comparing outputs"
 	@echo "make bench                     measure the ratios that the course promises"
 	@echo "make outputs NB=06             run a chapter and store its outputs"
@@ -31,7 +33,10 @@ lab: setup
 	@$(VENV) -m course_lib lab $(ARGS)
 
 test: setup
-	@$(VENV) -m tests.run $(ARGS)
+	@$(VENV) -m tests.run $(if $(NB),--chapter $(NB)) $(ARGS)
+
+mutants: setup
+	@$(VENV) -m tools.mutants $(NB) $(ARGS)
 
 test-gpu: setup
 	@$(VENV) -m tests.run --gpu $(ARGS)

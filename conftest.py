@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.comparing import compare_text
 from tools.storing import environment
 
 OWN_FOLDERS = ("COURSE_DATA_DIR", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
@@ -21,4 +22,5 @@ def pytest_configure(config: pytest.Config) -> None:
     profile = environment(Path(scratch.name))
     if config.getoption("nbval", False):
         os.environ |= profile
+        compare_text()
     os.environ |= {name: profile[name] for name in (*OWN_FOLDERS, *XDG_FOLDERS)}

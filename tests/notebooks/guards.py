@@ -12,6 +12,7 @@ GUARDS: tuple[Guard, ...] = (
     outputs.says_what_it_prints,
     outputs.captioned,
     outputs.digested,
+    outputs.said_in_text,
     outputs.small_pictures,
     outputs.no_machine_paths,
     outputs.errors_on_purpose,

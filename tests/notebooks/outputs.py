@@ -10,6 +10,7 @@ from tools.execute import absolute_paths, output_text
 from tools.storing import source_hash, stored_hash
 
 FIGURE = "application/vnd.course.figure+json"
+BARE = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+)?>")  # Python's own words for an object
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 MAX_PICTURE_BYTES = 60_000
 
@@ -96,6 +97,20 @@ def digested(notebook: Notebook, name: str) -> list[str]:
         for output in cell.get("outputs", [])
         if compared(cell) and set(PICTURES) & set(output.get("data", {})) and not output["data"].get(FIGURE)
     ]
+
+
+def said_in_text(notebook: Notebook, name: str) -> list[str]:
+    """A compared output with HTML says the same as text: of the two, only the text is compared."""
+    return [
+        f"{at(name, i, cell)} shows HTML without a text that says the same. Give the object a __repr__, or a panel."
+        for i, cell in code_cells(notebook)
+        for output in cell.get("outputs", [])
+        if compared(cell) and "text/html" in output.get("data", {}) and not _says(output["data"].get("text/plain", ""))
+    ]
+
+
+def _says(text: str) -> bool:
+    return bool(text.strip()) and not BARE.fullmatch(text.strip())
 
 
 def small_pictures(notebook: Notebook, name: str) -> list[str]:

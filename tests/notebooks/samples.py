@@ -43,6 +43,22 @@ FIGURE_BY_HAND = """from IPython.display import display
 
 mime = "application/vnd.course.figure+json"
 display({"text/plain": "two bars", mime: {"bars": [1, 2]}, "image/png": "iVBORw0KGgo="}, raw=True)"""
+# A panel as the course shows them: HTML with a style for the eye, and the same words as text.
+PANEL = """class Panel:
+    def __repr__(self):
+        return "passed: 6 messages of 6"
+
+    def _repr_html_(self):
+        return "<div style='color: green'>passed: 6 messages of 6</div>"
+
+
+Panel()"""
+
+
+def panel(text: str = "passed: 6 messages of 6", colour: str = "green") -> dict[str, Any]:
+    """What PANEL shows, with these words and this colour."""
+    data = {"text/plain": text, "text/html": f"<div style='color: {colour}'>{text}</div>"}
+    return {"output_type": "execute_result", "execution_count": 1, "data": data, "metadata": {}}
 
 
 def chapter() -> NotebookNode:

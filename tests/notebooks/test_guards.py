@@ -44,6 +44,12 @@ def add(notebook: Notebook, text: str) -> None:
     notebook["cells"][0]["source"] += "\n\n" + text
 
 
+def html(notebook: Notebook, text: str | None = None) -> None:
+    """Show HTML in the second code cell, with this text beside it."""
+    data = {"text/html": "<b>6 in all</b>"} | ({} if text is None else {"text/plain": text})
+    code(notebook, 2)["outputs"].append({"output_type": "display_data", "metadata": {}, "data": data})
+
+
 # guard, what goes wrong, a part of the sentence that must be said
 FAULTS: list[tuple[Guard, Break, str]] = [
     (outputs.executed, clear, "never executed or its outputs were cleared"),
@@ -59,6 +65,10 @@ FAULTS: list[tuple[Guard, Break, str]] = [
     (outputs.captioned, lambda n: code(n, 3)["outputs"].pop(), "without its caption below"),
     (outputs.captioned, lambda n: code(n, 3)["outputs"].reverse(), "without its caption below"),
     (outputs.digested, lambda n: picture(n)["data"].pop(outputs.FIGURE), "without digest"),
+    (outputs.said_in_text, lambda n: html(n), "cell 4 (c05-05) shows HTML without a text"),
+    (outputs.said_in_text, lambda n: html(n, " \n"), "shows HTML without a text"),
+    (outputs.said_in_text, lambda n: html(n, "<IPython.core.display.HTML object>"), "shows HTML without a text"),
+    (outputs.said_in_text, lambda n: html(n, "<course_lib.lab.Panel at 0x7f>"), "shows HTML without a text"),
     (outputs.small_pictures, lambda n: picture(n)["data"].update({"image/png": "A" * 80_100}), "60,075 bytes"),
     (outputs.no_machine_paths, lambda n: add(n, "See /home/me/notes."), "/home/me/notes"),
     (outputs.no_machine_paths, lambda n: code(n, 2).update(source="open('/tmp/x')"), "/tmp/x"),
@@ -98,6 +108,8 @@ FAULTS: list[tuple[Guard, Break, str]] = [
 
 # What no guard may object to.
 HARMLESS: list[Break] = [
+    lambda n: html(n, "<6 in all, of 3 numbers>"),
+    lambda n: html(n, "    a  b\n0   1  2"),
     lambda n: add(n, "`not x != y`, $n! = n (n-1)!$, ![a chart](chart.png), <!-- note! -->"),
     lambda n: add(n, "```\nprint('hi!')\n```"),
     lambda n: add(n, "Read https://example.org/home/tmp/x, in tokens/work or a/home."),

@@ -13,8 +13,12 @@ import pytest
 
 from tests.notebooks import samples
 from tests.notebooks.conftest import Tool
+from tests.notebooks.reading import code_cells, compared, load
 from tests.notebooks.samples import figure_by_hand, printed, stored
+from tools.comparing import without_looks
+from tools.storing import ROOT, chapter_files
 
+STORED = chapter_files(["all"]) if any((ROOT / "notebooks").rglob("*.ipynb")) else []
 # A child of 60 MB that ends with the cell, and the kernel's own 30 MB.
 HOG = """import subprocess, sys
 mine = b"x" * 30_000_000
@@ -34,11 +38,13 @@ FAULTY = {
     "06_dies.ipynb": stored("import os\nos._exit(1)"),
     "08_stray.ipynb": stored(STRAY),
     "13_reaches_out.ipynb": stored("import socket\nsocket.create_connection(('192.0.2.1', 9), timeout=1)"),
+    "15_other_claim.ipynb": stored(samples.PANEL, samples.panel("passed: 5 messages of 6")),
     "09_no_error.ipynb": stored("1 + 1", tag="raises-exception"),
 }
 SOUND = {
     "10_right_figure.ipynb": stored(samples.FIGURE_BY_HAND, figure_by_hand([1, 2], png="b3RoZXI=")),
     "11_measured.ipynb": stored("import time\nprint(time.time())", printed("0\n"), tag="nbval-ignore-output"),
+    "14_other_style.ipynb": stored(samples.PANEL, samples.panel(colour="navy")),
     "12_hog.ipynb": stored(HOG, printed("0\n")),
 }
 
@@ -141,3 +147,33 @@ def test_stock_nbval_compares_the_digest_and_not_the_picture(tmp_path: Path, too
     done = tool("pytest", *plain, "--nbval", "--nbval-current-env", wrong)
     assert done.returncode == 1
     assert "mismatch 'application/vnd.course.figure+json'" in done.stdout
+
+
+def test_plain_nbval_in_the_notebooks_folder_compares_text_and_not_looks(tmp_path: Path, tool: Tool) -> None:
+    """`pytest --nbval notebooks`, as a reader types it: the project's conftest alone."""
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    style = samples.save(SOUND["14_other_style.ipynb"], tmp_path / "notebooks" / "14_other_style.ipynb")
+    claim = samples.save(FAULTY["15_other_claim.ipynb"], tmp_path / "notebooks" / "15_other_claim.ipynb")
+    plain = ("pytest", "-p", "no:cacheprovider", "-c", tmp_path / "pyproject.toml", "--nbval", "--nbval-current-env")
+    done = tool(*plain, style)
+    assert done.returncode == 0, done.stdout
+    done = tool(*plain, claim)
+    assert done.returncode == 1
+    assert "mismatch 'text/plain'" in done.stdout and "text/html" not in done.stdout
+
+
+@pytest.mark.skipif(not STORED, reason="there is no notebook yet")
+def test_a_change_of_style_touches_no_compared_output_and_a_change_of_words_does() -> None:
+    changed = 0
+    for path in STORED:
+        for _, cell in code_cells(load(path)):
+            shown = [output for output in cell["outputs"] if compared(cell) and "text/html" in output.get("data", {})]
+            for output in shown:
+                data = output["data"]
+                restyled = {**output, "data": data | {"text/html": data["text/html"].replace("<", "<!-- x --><")}}
+                reworded = {**output, "data": data | {"text/plain": data["text/plain"] + " of 7"}}
+                assert without_looks([restyled]) == without_looks([output]), path.stem
+                assert without_looks([reworded]) != without_looks([output]), path.stem
+                changed += 1
+    assert changed >= len(STORED)  # each chapter shows panels: a list of none would prove nothing

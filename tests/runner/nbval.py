@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--lax", action="store_true")
     parser.add_argument("--cell-timeout", type=float, default=CELL_TIMEOUT_S, help="seconds")
     parser.add_argument("--patience", type=float, default=10, help="seconds that processes may outlive their kernel")
+    parser.add_argument("--first-failure", action="store_true", help="stop at the first cell that fails")
     parser.add_argument("--guard", action="store_true", help="use the socket guard even where namespaces are allowed")
     args = parser.parse_args(argv)
 
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     options += ["--disable-plugin-autoload", "-p", "nbval.plugin"]
     options += ["-p", "no:cacheprovider", "--noconftest", "-c", "/dev/null", "-q", "--color=no"]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the plugin imports nbval before pytest does
+    options += ["-x"] if args.first_failure else []
     options += [f"--rootdir={os.path.commonpath([path.resolve().parent for path in args.notebooks])}"]
     watch = Watch(args.out / "notebooks.json", args.out / "executed", args.patience)
     return int(pytest.main([*options, *map(str, args.notebooks)], plugins=[watch]))

@@ -20,6 +20,7 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from tools.comparing import compare_text
 from tools.execute import write_notebook
 from tools.memory import MemorySampler
 
@@ -57,6 +58,7 @@ class Watch:
         self.begun: dict[IPyNbFile, float] = {}
         self.items: dict[IPyNbFile, list[IPyNbCell]] = {}
         RunningKernel.get_message = _message_or_death
+        compare_text()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
