@@ -121,8 +121,8 @@ def test_the_history_of_a_cuda_allocator_is_read():
     trace = [
         {"action": "segment_alloc", "addr": 0, "size": 2**21},
         {"action": "alloc", "addr": 512, "size": 1024, "frames": [library, mine]},
+        {"action": "free_requested", "addr": 512, "size": 1024},  # still taken until the streams that use it are done
         {"action": "alloc", "addr": 2048, "size": 512, "frames": []},
-        {"action": "free_requested", "addr": 512, "size": 1024},
         {"action": "free_completed", "addr": 512, "size": 1024},
         {"action": "free_completed", "addr": 9999, "size": 4096},
         {"action": "alloc", "addr": 512, "size": 512, "frames": []},
