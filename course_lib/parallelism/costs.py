@@ -1,7 +1,7 @@
 """What an all-reduce costs: latency and bandwidth, fitted to measurements or taken from a node's hardware.
 
-An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·α + 2(n-1)/n·K/B: α seconds for each of its messages,
-one after another, and the bytes that a rank sends at the bus bandwidth B. α is per message everywhere in this file, and
+An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·alpha + 2(n-1)/n·K/B: alpha seconds for each of its messages,
+one after another, and the bytes that a rank sends at the bus bandwidth B. alpha is per message everywhere in this file, and
 B is per rank: what one rank sends while all of them do.
 """
 
@@ -25,12 +25,12 @@ class Link:
         return latency + 2 * (world_size - 1) / world_size * payload / self.bytes_per_s
 
     def half_speed_payload(self, world_size: int) -> float:
-        """Bytes at which latency takes as long as the bytes: n·α·B. Smaller messages are in the latency regime."""
+        """Bytes at which latency takes as long as the bytes: n·alpha·B. Smaller messages are in the latency regime."""
         return world_size * self.alpha_s * self.bytes_per_s
 
 
 def fit_link(world_size: int, payloads: Sequence[float], seconds: Sequence[float]) -> Link:
-    """Fit α and B to measured all-reduces over `world_size` ranks by least squares of the relative error.
+    """Fit alpha and B to measured all-reduces over `world_size` ranks by least squares of the relative error.
 
     Relative, because payloads are swept over orders of magnitude: plain squares would fit the largest alone.
 
@@ -40,7 +40,7 @@ def fit_link(world_size: int, payloads: Sequence[float], seconds: Sequence[float
         seconds: what each took.
 
     Raises:
-        ValueError: if the measurements do not determine α and B, or time does not grow with the payload.
+        ValueError: if the measurements do not determine alpha and B, or time does not grow with the payload.
     """
     import numpy as np
 
@@ -70,12 +70,13 @@ def bus_bandwidth(
     A ring in node order crosses each border of a node once, and with one ring ("channel") per port all ports carry a
     share: B is the sum of a node's ports, whatever the number of its GPUs, and at most what NVLink gives a GPU. 8 ports
     of 400 Gbit/s (50e9 B/s) give 400e9, one gives 50e9. With two levels each port carries 2(m-1)/(m·p) of the payload
-    instead of 2(n-1)/(n·p), for p ports and m nodes of n ranks in all: B grows by (n-1)/n · m/(m-1), a factor of .993
-    at its other end, so that 128 nodes gain 0.7 % and two nodes of 8 gain 88 %; the time of its two steps inside the
-    node is then taken to be hidden behind the ports'. Line rates: NCCL reaches 46 to 48 of a port's 50 GB/s and about
-    370 of NVLink's 450 (NVIDIA, nccl-tests issues 290, 2025-03-03, and 212, 2024-05-06).
+    instead of 2(n-1)/(n·p), for p ports and m nodes, n ranks in all: B grows by (n-1)/n · m/(m-1), which is 1.875 for
+    two nodes of 8 and 1.007 for 128 of them, so that at scale two levels buy latency and channels bandwidth; the time
+    of the steps inside the node is then taken to be hidden behind the ports'. These are line rates: NCCL reaches 46 to
+    48 of a port's 50 GB/s and about 370 of NVLink's 450 (NVIDIA, nccl-tests issues 290, 2025-03-03, 212, 2024-05-06).
 
-    An all-to-all is not sped up by its node: each GPU's bytes leave by its own port where each has one.
+    An all-to-all of distinct payloads gains nothing from its node: each GPU's bytes leave by its own port. (Sending a
+    token once to a node and forwarding it over NVLink does gain, as MoE dispatch may.)
     """
     _require_positive(gpus_per_node=gpus_per_node, ports_per_node=ports_per_node, port_bytes_per_s=port_bytes_per_s)
     ports = ports_per_node * port_bytes_per_s
@@ -131,8 +132,8 @@ def step_times(
         tokens_per_rank: T in one rank's step, all micro-batches together.
         bytes_per_element: b of a gradient on the wire.
         flops_per_s: what the kernels reach on one rank, not MFU times peak (it has exposed communication inside).
-        link: α per message and bus bandwidth per rank.
-        messages: all-reduces (buckets) per step; each adds 2(n-1)·α.
+        link: alpha per message and bus bandwidth per rank.
+        messages: all-reduces (buckets) per step; each adds 2(n-1)·alpha.
         recomputed: the forward pass is run again in the backward pass, which then takes 6·N·T.
         active_share: share of the parameters that a token is multiplied by; below 1 for a mixture of experts, whose
             bytes go over all parameters and FLOPs over the active ones.
