@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from course_lib.lab.allocations import Allocations, allocations
     from course_lib.lab.device import Machine, autocast, device, machine, seed_all, synchronize
     from course_lib.lab.figures import Picture, figure, label_lines
     from course_lib.lab.flops import count_flops
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from course_lib.lab.widgets import control_panel
 
 _NAMES_BY_MODULE = {
+    "allocations": ("Allocations", "allocations"),
     "device": ("Machine", "autocast", "device", "machine", "seed_all", "synchronize"),
     "figures": ("Picture", "figure", "label_lines"),
     "flops": ("count_flops",),
@@ -50,6 +52,7 @@ _NAMES_BY_MODULE = {
 _HOME = {name: f"{__name__}.{module}" for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [
+    "Allocations",
     "Gang",
     "GangError",
     "GangResult",
@@ -59,6 +62,7 @@ __all__ = [
     "Span",
     "Timeline",
     "Timing",
+    "allocations",
     "autocast",
     "collect_spans",
     "control_panel",

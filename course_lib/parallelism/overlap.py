@@ -1,12 +1,38 @@
-"""When does the backward pass hide the gradient all-reduce? The rule, and the two figures it needs from a machine."""
+"""When does the backward pass hide the gradient all-reduce? The rule, its two figures, and what spans say of it."""
 
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from course_lib.lab import Timeline
     from course_lib.models.gpt import GPT
+
+
+def overlapped_seconds(timeline: Timeline, rank: int) -> float:
+    """Seconds in which a message of this rank was under way while its backward pass computed.
+
+    That is the time inside a span "all_reduce" and inside a span "backward", less what lies in a span "wait", where
+    the thread that computes stands still. A message that is started in a hook and waited for there lies inside the
+    backward pass and overlaps nothing: counting starts, or taking the first two spans alone, would credit it.
+    """
+
+    def intervals(name: str) -> list[tuple[float, float]]:
+        return [(span.start_s, span.end_s) for span in timeline.select(name, rank).spans]
+
+    under_way, computing, waiting = intervals("all_reduce"), intervals("backward"), intervals("wait")
+    edges = sorted({edge for interval in [*under_way, *computing, *waiting] for edge in interval})
+
+    def covered(span: list[tuple[float, float]], start: float, end: float) -> bool:
+        return any(first <= start and end <= last for first, last in span)
+
+    return sum(
+        end - start
+        for start, end in pairwise(edges)
+        if covered(under_way, start, end) and covered(computing, start, end) and not covered(waiting, start, end)
+    )
 
 
 def communication_over_backward(
@@ -16,14 +42,18 @@ def communication_over_backward(
 
     t_comm = 2(n-1)/n · b · N / bw and t_backward = 4 · N · tokens / peak, so the parameter count N cancels:
     b · (n-1)/n · peak / (2 · tokens · bw). The 4N counts two matrix products per weight and token (Kaplan et al.,
-    2020); attention's own products and the embedding table are left out.
+    2020); attention's own products and the embedding table are left out. The rule holds for dense layers without
+    recomputation whose gradients are sent once per step, in messages large enough that latency does not count;
+    `costs.step_times` has the terms for the other cases.
 
     Args:
         world_size: ranks n in the ring.
         bytes_per_element: b, bytes of one gradient element on the wire (4 for float32).
         tokens_per_rank: tokens in one rank's batch.
-        flops_per_s: what one rank achieves in its backward pass, in FLOP/s.
-        bytes_per_s: what one rank sends while all of them do, in B/s (the bus bandwidth of nccl-tests).
+        flops_per_s: what the kernels of the backward pass achieve on one rank, in FLOP/s. Not MFU times peak: an MFU
+            measured with communication has its exposed part inside, and would count it twice.
+        bytes_per_s: the bus bandwidth per rank, in B/s: what one rank sends while all of them do (nccl-tests). Not the
+            rate of one port: `costs.bus_bandwidth` has it from the GPUs and ports of a node.
     """
     if min(world_size, bytes_per_element, tokens_per_rank, flops_per_s, bytes_per_s) <= 0:
         raise ValueError("Every argument of the overlap rule must be positive.")
