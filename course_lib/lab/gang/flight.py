@@ -2,7 +2,7 @@
 
 gloo compares nothing. When ranks hand tensors of different sizes or dtypes to one collective, it aborts, waits for
 ever, or adds up the wrong numbers without a word; which of the three depends on the sizes. The recorder has seen all
-calls, those made in C++ (DistributedDataParallel) among them, so a comparison after the run finds the first that differs.
+calls, those made in C++ (by DistributedDataParallel, say) among them; comparing them finds the first that differs.
 
 Two things it cannot see: ranks that hand over the right sizes in another order (their sums are of the wrong tensors),
 and a call that lies further back than the recorder's memory, the last `TORCH_FR_BUFFER_SIZE` calls of each rank.
