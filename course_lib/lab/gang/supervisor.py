@@ -248,14 +248,14 @@ class Supervisor:
     # --- the end --------------------------------------------------------------------------------------------------
 
     def _ask_all(self) -> Fault | None:
-        """Ask the living ranks where they stand, wait a moment for the answers; return a fault seen meanwhile."""
+        """Ask the ranks where they stand, wait a moment for the answers; return a fault seen meanwhile."""
         found: Fault | None = None
         for handle in self.ranks:
-            if handle.living:
-                handle.stand, handle.asked = None, False
+            if handle.living or handle.state == "returned":  # a rank that has returned still tells its calls
+                handle.stand, handle.asked = None if handle.living else handle.stand, False
                 handle.ask(with_record=True)
         deadline = time.perf_counter() + ANSWER_LIMIT
-        while any(handle.living and handle.stand is None for handle in self.ranks):
+        while any(handle.asked and handle.state not in ("dead", "failed") for handle in self.ranks):
             if time.perf_counter() >= deadline:
                 silent = [handle for handle in self.ranks if handle.living and handle.stand is None]
                 for handle, frames in zip(silent, frames_of_silent(silent, self._folder), strict=True):
