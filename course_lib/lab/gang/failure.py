@@ -8,6 +8,7 @@ from typing import Any
 from course_lib.lab.gang import where
 
 MESSAGE_LIMIT = 4000  # characters of an exception's text, or of one reported value
+UNPICKLING = "could not unpickle the function"
 _SHOWN_PARTS = 4  # exceptions of a group that are named
 
 

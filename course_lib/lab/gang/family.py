@@ -16,11 +16,10 @@ GRACE = 0.5  # seconds between SIGTERM and SIGKILL
 
 def kill(pid: int) -> None:
     """Kill a rank and all it started, at once."""
-    family = _descendants(pid)
+    _kill_each(_descendants(pid))  # first: the rank may be this process
     for kill in (os.killpg, os.kill):  # the group exists once the rank has made it
         with contextlib.suppress(OSError):
             kill(pid, signal.SIGKILL)
-    _kill_each(family)
 
 
 def leave() -> None:

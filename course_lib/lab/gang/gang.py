@@ -53,6 +53,11 @@ class Gang:
     `straggler` is how long a rank may wait inside torch.distributed for one that has returned; `threads` is each
     rank's number of compute threads.
 
+    When a run ends, the ranks' last 500 collectives are compared: a call for which two ranks handed over different
+    sizes or dtypes is a GangError, since gloo adds up wrong numbers without a word. What cannot be noticed: the right
+    sizes in another order on some rank. All processes that a rank started end with the run, but for daemons that have
+    left its session and their parent.
+
     Raises ValueError or TypeError for arguments that make no gang.
     """
 

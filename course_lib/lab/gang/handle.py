@@ -28,6 +28,7 @@ class RankHandle:
     output: Connection
     state: Literal["starting", "ready", "running", "returned", "failed", "dead"] = "starting"
     stand: Stand | None = None  # the last answer
+    progress: int = 0  # of the last answer; a rank that does not answer has not got further
     asked: bool = False  # an answer is under way
     end: float = 0.0  # seconds from the common start to this rank's return
     peak_memory: int = 0  # bytes
@@ -47,6 +48,11 @@ class RankHandle:
         """Send a message; a rank that is gone is noticed by its process handle."""
         with contextlib.suppress(OSError):
             self.control.send(message)
+
+    def take(self, stand: Stand) -> None:
+        """Take the rank's answer to `ask`."""
+        self.stand, self.progress, self.record = stand, stand.progress, stand.record
+        self.asked = False
 
     def ask(self, with_record: bool = False) -> None:
         """Ask where the rank stands, unless an answer is under way; `with_record` asks for its collectives too."""

@@ -112,7 +112,7 @@ class _Rank:
             fn, args, kwargs = payload.load(folder / "payload.pkl")
             _adopt(fn)
         except BaseException as error:
-            return self.send("error", failure.describe(error, "could not unpickle the function"))
+            return self.send("error", failure.describe(error, failure.UNPICKLING))
         try:
             _join(self.spec)
         except BaseException as error:

@@ -101,7 +101,7 @@ def socket_folder() -> tuple[str | None, str | None]:
     """Return the folder for the fork server's socket, and a sentence for the reader; None twice where nothing is amiss.
 
     The path of a socket may have 107 bytes (103 on macOS). Where TMPDIR is too long for that, a short folder that can
-    be written is taken instead. `course doctor` shows the sentence too. Raises OSError where there is no such folder.
+    be written is taken instead. Raises OSError where there is no such folder.
     """
     folder = tempfile.gettempdir()
     length = len(os.fsencode(folder))
@@ -112,3 +112,11 @@ def socket_folder() -> tuple[str | None, str | None]:
         if short and len(os.fsencode(short)) <= LONGEST_TMPDIR and os.access(short, os.W_OK | os.X_OK):
             return short, f"{too_long}: the gang puts its socket under {short}, all other files stay in TMPDIR."
     raise OSError(f"{too_long}, and there is no other folder that can be written: set TMPDIR to a shorter one.")
+
+
+def say_tmpdir() -> str | None:
+    """Return the sentence on a TMPDIR that is too long, for `course doctor`; None where it is short enough."""
+    try:
+        return socket_folder()[1]
+    except OSError as error:
+        return str(error)

@@ -126,8 +126,7 @@ class Supervisor:
         """Take one message of a rank."""
         values = list(said)
         if what == "stand":
-            handle.stand, handle.asked = values[0], False
-            handle.record = values[0].record
+            handle.take(values[0])
         elif what == "report":
             self._bar.update(handle.rank, *values)
         elif what == "ready":
@@ -136,7 +135,8 @@ class Supervisor:
                 self._go()
         elif what == "done":
             handle.state = "returned"
-            handle.end, handle.peak_memory, handle.stand = values
+            handle.end, handle.peak_memory, stand = values
+            handle.take(stand)
         elif what == "error":
             handle.state = "failed"
             handle.record = values[1] if len(values) > 1 else ()
@@ -161,7 +161,7 @@ class Supervisor:
             self._suspects.append((handle.rank, failure))
             self._suspects_until = min(self._suspects_until, time.perf_counter() + PEER_GRACE)
             return
-        raise Fault("exit" if failure["is_exit"] else "exception", handle.rank, words.raised(handle.rank, failure))
+        raise Fault(words.cause_of(failure), handle.rank, words.raised(handle.rank, failure))
 
     def _died(self, handle: RankHandle) -> None:
         """Say how a process ended; what it said and printed before comes first."""
@@ -201,10 +201,9 @@ class Supervisor:
             self._end(verdict)
 
     def _seen(self) -> list[Seen]:
-        stands = [handle.stand or Stand("running") for handle in self.ranks]
         return [
-            Seen(handle.state == "returned", stand.progress, stand.waiting)
-            for handle, stand in zip(self.ranks, stands, strict=True)
+            Seen(handle.state == "returned", handle.progress, handle.stand is not None and handle.stand.waiting)
+            for handle in self.ranks
         ]
 
     def _end(self, verdict: Verdict) -> None:
@@ -212,8 +211,7 @@ class Supervisor:
 
         What they had said already may lie unread: the supervisor may have been stopped, or late.
         """
-        found = self._ask_all()
-        if found is not None:
+        if found := self._ask_all():
             raise found
         if all(handle.state == "returned" for handle in self.ranks):
             return
@@ -222,8 +220,7 @@ class Supervisor:
         if self._watchdog is not None and self._watchdog.moved(self._seen(), self.output.received):
             return
         current = {handle.rank: handle.stand for handle in self.ranks}
-        unequal = self._unequal()
-        if unequal is not None:
+        if unequal := self._unequal():
             raise Fault("mismatch", *unequal)
         if verdict == "mismatch":
             raise Fault("mismatch", *words.mismatch(current))
@@ -236,8 +233,7 @@ class Supervisor:
     def _judge_suspects(self) -> None:
         """Some ranks lost a peer: a death or an exception beside it is the cause, then a rank that left its group."""
         self._suspects_until = float("inf")
-        found = self._ask_all()
-        if found is not None:
+        if found := self._ask_all():
             raise found
         for handle in self.ranks:
             if handle.state != "failed" and handle.stand is not None and handle.stand.group_destroyed:

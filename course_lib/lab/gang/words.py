@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from course_lib.lab.gang.errors import Cause
+from course_lib.lab.gang.failure import UNPICKLING
 from course_lib.lab.gang.output import in_notebook, is_ordered
 from course_lib.lab.gang.where import Frame, Stand
 
@@ -153,6 +155,13 @@ def _and(ranks: Iterable[int]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def cause_of(failure: dict[str, Any]) -> Cause:
+    """Return the cause that an exception of a rank stands for."""
+    if failure["is_exit"]:
+        return "exit"
+    return "payload" if failure["during"] == UNPICKLING else "exception"
+
+
 def raised(rank: int, failure: dict[str, Any]) -> list[str]:
     """Say what a rank raised, with the reader's own lines."""
     if failure["is_exit"]:
@@ -162,6 +171,8 @@ def raised(rank: int, failure: dict[str, Any]) -> list[str]:
         during = f" ({failure['during']})" if failure["during"] else ""
         head = f"rank {rank} raised {failure['type']}{message}{during}"
     lines = [head, *traceback_of(failure["frames"])]
+    if failure["during"] == UNPICKLING:
+        lines.append("    Something it carries cannot be rebuilt outside the notebook: make it inside, on each rank.")
     return [*lines, f"    caused by {failure['from']}"] if failure["from"] else lines
 
 

@@ -80,5 +80,6 @@ def test_the_longest_folder_is_the_one_that_a_socket_fits_in(monkeypatch):
     folder, sentence = settings.socket_folder()
     assert folder == "/tmp" and "the gang puts its socket under /tmp" in sentence
     monkeypatch.setattr(os, "access", lambda *_: False)
+    assert settings.say_tmpdir().endswith("set TMPDIR to a shorter one.")
     with pytest.raises(OSError, match="set TMPDIR to a shorter one"):
         settings.socket_folder()

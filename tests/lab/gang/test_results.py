@@ -98,3 +98,10 @@ def test_a_rank_that_writes_is_said_to_write():
     stands = {0: Stand("sending", calls=2), 1: None}
     assert words.stood(0, stands[0]) == "rank 0 was writing its result after 2 calls to torch.distributed"
     assert "writing its result" in words.no_progress(3, stands)[1]
+
+
+def test_an_argument_that_cannot_be_rebuilt_is_of_the_payload(gangs):
+    with pytest.raises(GangError, match="missing 1 required positional argument: 'second'") as caught:
+        gangs[1].run(lambda rank, error: rank, NeedsTwo(1, 2))
+    assert (caught.value.rank, caught.value.cause) == (0, "payload")
+    assert "make it inside, on each rank" in str(caught.value)
