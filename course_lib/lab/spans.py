@@ -210,7 +210,11 @@ def report(step: int, total: int, **values: Any) -> None:
     """Report the progress of the run, from any rank: `lab.report(step, 200, loss=loss.item())`.
 
     It moves the run's one progress bar and counts as progress for the gang's `timeout`. Outside a gang it does nothing.
+    Raises TypeError if `step` or `total` is no number.
     """
+    for name, value in (("step", step), ("total", total)):
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+            raise TypeError(f"lab.report takes numbers: {name} is {value!r}. Write lab.report(step, 200, loss=loss).")
     for recorder in tuple(_recorders):
         recorder.events += 1
         if recorder.on_report is not None:

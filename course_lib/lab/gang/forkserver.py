@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver, process, resource_tracker, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
+from course_lib.lab.gang import settings
 from course_lib.lab.gang.rank_process import RankSpec, rank_main
 
 # DistributedDataParallel imports torch._dynamo when it is first built (1 s): load it here, once.
@@ -74,12 +78,34 @@ def _server_environment() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def start_server() -> None:
-    """Start the fork server if it does not run yet; returns at once, the imports go on in the server."""
+def _place_sockets() -> str | None:
+    """Let multiprocessing make its sockets in a short folder where TMPDIR is too long; return what to say of that.
+
+    It keeps the folder for its sockets in the process's configuration, which the ranks inherit: the workers of a
+    DataLoader, here and in a rank, need sockets too. Python 3.14 does the same by itself.
+    """
+    short, sentence = settings.socket_folder()
+    config: dict[str, Any] = process.current_process()._config  # type: ignore[attr-defined]
+    now = config.get("tempdir")
+    if short is None or (now is not None and len(os.fsencode(now)) <= settings.LONGEST_TMPDIR + len("/pymp-abcdefgh")):
+        return None
+    folder = tempfile.mkdtemp(prefix="pymp-", dir=short)
+    util.Finalize(None, shutil.rmtree, args=(folder, True), exitpriority=-100)  # as multiprocessing does
+    config["tempdir"] = folder
+    return sentence
+
+
+def start_server() -> str | None:
+    """Start the fork server if it does not run yet; returns at once, the imports go on in the server.
+
+    Returns a sentence for the reader where TMPDIR is too long, None otherwise. Raises OSError where no folder will do.
+    """
     with _lock, _hidden_main(), _server_environment():
+        said = _place_sockets()
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOAD))
         forkserver.ensure_running()
+    return said
 
 
 def fork_rank(spec: RankSpec, control: Connection, output: Connection) -> ForkServerProcess:

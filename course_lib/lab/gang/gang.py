@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course_lib.lab.gang import forkserver, payload, settings, words
+from course_lib.lab.gang import failure, flight, forkserver, payload, settings, words
 from course_lib.lab.gang.errors import GangError
 from course_lib.lab.gang.handle import RankHandle
 from course_lib.lab.gang.output import Output
@@ -53,6 +53,11 @@ class Gang:
     `straggler` is how long a rank may wait inside torch.distributed for one that has returned; `threads` is each
     rank's number of compute threads.
 
+    When a run ends, the ranks' last 500 collectives are compared: a call for which two ranks handed over different
+    sizes or dtypes is a GangError, since gloo adds up wrong numbers without a word. What cannot be noticed: the right
+    sizes in another order on some rank. All processes that a rank started end with the run, but for daemons that have
+    left its session and their parent.
+
     Raises ValueError or TypeError for arguments that make no gang.
     """
 
@@ -69,9 +74,8 @@ class Gang:
         settings.check_threads(threads)
         settings.check_seconds("timeout", timeout)
         settings.check_seconds("straggler", straggler)
-        if "COURSE_GANG_RANK" in os.environ:
-            raise RuntimeError("A rank cannot start a gang of its own: make the Gang in the notebook.")
-        forkserver.start_server()  # its imports go on while this process does other things
+        settings.check_not_a_rank()
+        said = forkserver.start_server()  # its imports go on while this process does other things
         self.world_size = world_size
         self.timeout = float(timeout)
         self.straggler = float(straggler)
@@ -79,7 +83,7 @@ class Gang:
         self.backend, self._devices, where = settings.choose_backend(world_size, backend)
         self._busy = threading.Lock()
         self._warned = False
-        print(settings.say(world_size, where, threads))
+        print("\n".join(filter(None, [settings.say(world_size, where, threads), said])))
 
     def __repr__(self) -> str:
         return f"Gang(world_size={self.world_size}, backend={self.backend!r}, timeout={self.timeout:g})"
@@ -98,6 +102,7 @@ class Gang:
         The default process group is initialised in each. `limit` caps the seconds that the function may take in all.
         Raises GangError, once, for any fault; then no process is left and the next run works.
         """
+        settings.check_not_a_rank()
         settings.check_function(fn)
         if limit is not None:
             settings.check_seconds("limit", limit)
@@ -198,14 +203,32 @@ class Gang:
 
     def _collect(self, supervisor: Supervisor, folder: Path, began: float) -> GangResult:
         handles = supervisor.ranks
-        loaded = [payload.load(folder / f"result_{handle.rank}.pkl") for handle in handles]
-        out = GangResult([result for result, _ in loaded])
-        out.timeline = Timeline([span for _, spans in loaded for span in spans])
+        output = {handle.rank: supervisor.output.text(handle.rank) for handle in handles}
+        seen = [payload.load(folder / f"seen_{handle.rank}.pkl") for handle in handles]
+        unequal = flight.disagreement({rank: record for rank, (_, record) in enumerate(seen)}, self.world_size)
+        if unequal is not None:
+            raise GangError("\n".join(unequal[1]), rank=unequal[0], cause="mismatch", output=output)
+        out = GangResult([_read(folder / f"result_{handle.rank}.pkl", handle.rank, output) for handle in handles])
+        out.timeline = Timeline([span for spans, _ in seen for span in spans])
         out.seconds = max(handle.end for handle in handles)
         out.start_seconds = supervisor.origin - began
-        out.output = {handle.rank: supervisor.output.text(handle.rank) for handle in handles}
+        out.output = output
         out.peak_memory = {handle.rank: handle.peak_memory for handle in handles}
         return out
+
+
+def _read(path: Path, rank: int, output: dict[int, str]) -> Any:
+    """Return one rank's result; a GangError says that it cannot be put together outside its rank."""
+    try:
+        return payload.load(path)
+    except KeyboardInterrupt:
+        raise GangError(words.INTERRUPTED, cause="interrupt", output=output) from None
+    except BaseException as error:
+        wrapped = "process group" in str(error).lower()
+        reason = f"{type(error).__name__}: {failure.text_of(error)}"
+        raise GangError(
+            "\n".join(words.unread(rank, reason, wrapped)), rank=rank, cause="payload", output=output
+        ) from None
 
 
 class _Interrupts:

@@ -189,9 +189,12 @@ def work(argv: Sequence[str]) -> None:
         print(
             f"{dist.get_world_size()} ranks, {dist.get_backend()}, {os.environ['GROUP_WORLD_SIZE']} node(s)", flush=True
         )
-    result = fn(rank, *args, **{**kwargs, **parse_values(argv[1:])})
+    from course_lib.lab.gang.watch import Watch
+
+    with Watch(dist.distributed_c10d._get_default_store(), rank, dist.get_world_size()) as watch:
+        result = fn(rank, *args, **{**kwargs, **parse_values(argv[1:])})
+        watch.wait_for_all()  # no rank closes its connections while another still uses them
     if dist.is_initialized():
-        dist.barrier()  # no rank closes its connections while another still uses them
         dist.destroy_process_group()
     if rank == 0:
         print(f"rank 0 returned {result!r}", flush=True)

@@ -52,6 +52,11 @@ class Output:
         """Return all that a rank printed."""
         return "".join(f"{line}\n" for line in self._texts[rank])
 
+    def last_lines(self, rank: int, count: int = 3) -> list[str]:
+        """Return the last lines with words in them that a rank has printed so far, an unfinished one included."""
+        lines = [*self._texts[rank], self._partial[rank].rsplit("\r", 1)[-1]]
+        return [line for line in lines[-10 * count :] if line.strip()][-count:]
+
     def _keep(self, rank: int, lines: list[str]) -> None:
         lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines]  # a bar redrawn in place: its last state
         self._room[rank] -= sum(len(line) + 1 for line in lines)

@@ -2,22 +2,28 @@
 
 The stream stops at the limit, so a closure over gigabytes is refused before it is copied. A tensor's storage is
 written from its own memory (torch's own pickling copies it twice), and one shared by several tensors travels once.
+A cache travels empty: it belongs to the process that filled it. A class that the reading process knows already is left
+as it is there, since a rank is another process: what a rank sets on a class stays on that rank, as with any module.
+A function that a rank returns is a copy, with the variables it had on that rank.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import inspect
 import os
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import cloudpickle
+from cloudpickle import cloudpickle as by_value
 
 LIMIT = 1 << 30  # bytes
 
@@ -29,10 +35,11 @@ class PayloadTooBig(Exception):
 class _Limited:
     """A write-only stream that stops at `limit` bytes; with no file it only counts."""
 
-    def __init__(self, limit: int, file: BinaryIO | None) -> None:
+    def __init__(self, limit: int, file: BinaryIO | None, on_write: Callable[[int], None] | None = None) -> None:
         self.size = 0
         self._limit = limit
         self._file = file
+        self._on_write = on_write
 
     def write(self, data: Any) -> int:
         size = memoryview(data).nbytes
@@ -41,11 +48,13 @@ class _Limited:
             raise PayloadTooBig
         if self._file is not None:
             self._file.write(data)
+        if self._on_write is not None:
+            self._on_write(self.size)
         return size
 
 
 class _Pickler(cloudpickle.Pickler):
-    """cloudpickle, with tensors' storages written without a copy."""
+    """cloudpickle, with tensors' storages written without a copy, and caches without what they hold."""
 
     def reducer_override(self, obj: Any) -> Any:
         torch = sys.modules.get("torch")
@@ -64,7 +73,34 @@ class _Pickler(cloudpickle.Pickler):
             # torch's config modules are of a class of their own; cloudpickle takes `torch.distributed.config` along
             # with any function that mentions `dist` and an attribute called `config`, and cannot pickle it.
             return importlib.import_module, (obj.__name__,)
+        if type(obj) is functools.cached_property:  # Python 3.11 keeps a lock in it
+            return _cached_property, (obj.func, obj.attrname)
+        if isinstance(obj, functools._lru_cache_wrapper) and _is_of_the_notebook(obj):
+            return _lru_cache, (obj.__wrapped__, obj.cache_parameters(), vars(obj))
+        if type(obj) in (weakref.WeakKeyDictionary, weakref.WeakValueDictionary):  # singledispatch caches in one
+            return type(obj), (dict(obj),)
         return super().reducer_override(obj)
+
+
+def _is_of_the_notebook(obj: Any) -> bool:
+    """Say whether a cached function cannot be found by its name in a module, as a rank would look for it."""
+    found: Any = sys.modules.get(obj.__module__) if obj.__module__ != "__main__" else None
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is not obj
+
+
+def _cached_property(func: Any, name: str | None) -> Any:
+    made = functools.cached_property(func)
+    if name is not None:
+        made.__set_name__(None, name)  # type: ignore[arg-type]
+    return made
+
+
+def _lru_cache(fn: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
+    made = functools.lru_cache(**parameters)(fn)
+    vars(made).update(attributes)
+    return made
 
 
 _KNOWN_DEVICES = {"cpu", "cuda", "xpu", "mps"}
@@ -91,13 +127,41 @@ def _typed_storage(storage: Any, dtype: Any) -> Any:
     return torch.storage.TypedStorage(wrap_storage=storage._untyped_storage, dtype=dtype, _internal=True)
 
 
-def dump(obj: Any, path: Path, limit: int | None = None) -> int:
-    """Pickle `obj` by value into the file `path` and return its size in bytes.
+class _Unpickler(pickle.Unpickler):
+    """Unpickling that leaves a class alone which this process had before: cloudpickle would write over its members.
+
+    Its methods would then use a copy of the notebook's variables, and its attributes would have a rank's values.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self._had: set[int] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        if found is by_value._make_skeleton_class or found is by_value._make_skeleton_enum:
+            return functools.partial(self._skeleton, found)
+        return self._set_state if found is by_value._class_setstate else found
+
+    def _skeleton(self, make: Callable[..., type], *args: Any) -> type:
+        # The tracker's id comes before the last argument in both of cloudpickle's functions.
+        known = by_value._DYNAMIC_CLASS_TRACKER_BY_ID.get(args[-2]) if args[-2] is not None else None
+        if known is not None:
+            self._had.add(id(known))
+            return known
+        return make(*args)
+
+    def _set_state(self, cls: type, state: Any) -> type:
+        return cls if id(cls) in self._had else by_value._class_setstate(cls, state)
+
+
+def dump(obj: Any, path: Path, limit: int | None = None, on_write: Callable[[int], None] | None = None) -> int:
+    """Pickle `obj` by value into the file `path` and return its size in bytes; `on_write` is told how far it is.
 
     Raises PayloadTooBig past `limit` bytes (LIMIT by default), and what pickling raises for what cannot travel.
     """
     with path.open("wb") as file:
-        stream = _Limited(LIMIT if limit is None else limit, file)
+        stream = _Limited(LIMIT if limit is None else limit, file, on_write)
         _Pickler(stream, protocol=5).dump(obj)
     return stream.size
 
@@ -105,7 +169,7 @@ def dump(obj: Any, path: Path, limit: int | None = None) -> int:
 def load(path: Path) -> Any:
     """Return the object that `dump` wrote."""
     with path.open("rb") as file:
-        return pickle.load(file)
+        return _Unpickler(file).load()
 
 
 def _size(obj: Any, limit: int) -> int:

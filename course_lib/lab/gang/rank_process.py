@@ -7,6 +7,7 @@ leaves, with all it started, when the supervisor's end of the socket closes: a k
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import faulthandler
 import inspect
 import linecache
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from course_lib.lab import spans
-from course_lib.lab.gang import payload, where
+from course_lib.lab.gang import failure, family, flight, payload, streams, where
 
 REPORT_EVERY = 0.1  # seconds between two reports of one rank that travel
-MESSAGE_LIMIT = 4000  # characters of an exception's text, or of one reported value
+SEND_LIMIT = 300.0  # seconds in which a rank that makes its result ready, and writes nothing, counts as making progress
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class _Rank:
         self.state = "starting"
         self.calls_before = 0
         self.reported = 0.0
+        self.sending_since = 0.0
+        self.written = 0  # bytes of the result
         self.recorder = spans.Recorder(spec.rank, 0.0, self.on_report)
         self.observer = where.Observer(threading.main_thread().ident or 0)
 
@@ -64,20 +67,26 @@ class _Rank:
         now = time.perf_counter()
         if now - self.reported >= REPORT_EVERY or step >= total:
             self.reported = now
-            self.send("report", step, total, {name: _plain(value) for name, value in values.items()})
+            shown = {name: failure.plain(value) for name, value in values.items()}
+            self.send("report", failure.plain(step), failure.plain(total), shown)
 
-    def stand(self) -> where.Stand:
+    def stand(self, with_record: bool = False) -> where.Stand:
         calls = where.calls_so_far()
-        frames, call, waiting = self.observer.look() if self.state == "running" else ((), None, False)
+        working = self.state in ("running", "sending")
+        frames, call, waiting = self.observer.look() if working else ((), None, False)
+        sending = self.written
+        if self.state == "sending" and not waiting:  # a slow disk, or a large object that is still being taken apart
+            sending += int(10 * min(time.perf_counter() - self.sending_since, SEND_LIMIT))
         return where.Stand(
             state=self.state,
             frames=frames,
             call=call,
             waiting=waiting,
             span=self.recorder.where(),
-            progress=calls + self.recorder.events,
+            progress=calls + self.recorder.events + sending,
             calls=calls - self.calls_before,
             group_destroyed=self.state != "starting" and not where.group_alive(),
+            record=flight.record() if with_record else (),
         )
 
     def listen(self) -> None:
@@ -89,12 +98,12 @@ class _Rank:
                     self.recorder.origin = values[0]
                     self.go.set()
                 elif what == "stand":
-                    self.send("stand", self.stand())
+                    self.send("stand", self.stand(*values))
                 elif what == "leave":
                     return self.leave.set()
         except (EOFError, OSError):
             shutil.rmtree(self.spec.folder, ignore_errors=True)
-            os.killpg(0, signal.SIGKILL)  # this rank and what it started; the kernel is gone
+            family.kill(os.getpid())  # this rank and what it started; the kernel is gone
 
     def run(self) -> None:
         """Run the function once; everything that can go wrong in it ends in one message."""
@@ -103,11 +112,11 @@ class _Rank:
             fn, args, kwargs = payload.load(folder / "payload.pkl")
             _adopt(fn)
         except BaseException as error:
-            return self.send("error", _failure(error, "could not unpickle the function"))
+            return self.send("error", failure.describe(error, failure.UNPICKLING))
         try:
             _join(self.spec)
         except BaseException as error:
-            return self.send("error", _failure(error, "could not join the process group"))
+            return self.send("error", failure.describe(error, "could not join the process group"))
         self.calls_before = where.calls_so_far()
         self.send("ready", self.not_preloaded)
         self.go.wait()
@@ -116,18 +125,40 @@ class _Rank:
             try:
                 result = fn(self.spec.rank, *args, **kwargs)
             except BaseException as error:
-                return self.send("error", _failure(error))
-            finally:
-                _flush()
+                streams.flush()  # before the message: the supervisor may kill this process as soon as it has that
+                return self.send("error", failure.describe(error), flight.record())
+        streams.flush()
         end = time.perf_counter() - self.recorder.origin
-        self.state = "returned"
+        self.send_result(result, end)
+
+    def send_result(self, result: Any, end: float) -> None:
+        """Write the result and what was seen of this rank; say so, or why not."""
+        folder, rank = Path(self.spec.folder), self.spec.rank
+        self.sending_since, self.state = time.perf_counter(), "sending"
         try:
-            payload.dump((result, self.recorder.spans), folder / f"result_{self.spec.rank}.pkl")
+            payload.dump(result, folder / f"result_{rank}.pkl", on_write=self.wrote)
+            payload.dump((self.plain_spans(), flight.record()), folder / f"seen_{rank}.pkl", on_write=self.wrote)
         except payload.PayloadTooBig:
-            return self.send("unsent", f"more than {payload.LIMIT / 2**30:g} GiB", type(result).__name__)
-        except Exception as error:
-            return self.send("unsent", f"{type(error).__name__}: {error}", type(result).__name__)
-        self.send("done", end, _peak_pss(), self.stand())
+            unsent: tuple[str, str] = (f"more than {payload.LIMIT / 2**30:g} GiB", "")
+        except OSError as error:
+            unsent = (failure.text_of(error), error.strerror or type(error).__name__)
+        except BaseException as error:
+            unsent = (f"{type(error).__name__}: {failure.text_of(error)}", "")
+        else:
+            self.state = "returned"
+            return self.send("done", end, _peak_pss(), self.stand())
+        self.state = "returned"
+        self.send("unsent", *unsent, type(result).__name__, self.stand())
+
+    def wrote(self, size: int) -> None:
+        self.written = size
+
+    def plain_spans(self) -> list[spans.Span]:
+        """Return the spans with labels that travel, whatever the reader hung on them."""
+        return [
+            dataclasses.replace(span, labels={name: failure.label(value) for name, value in span.labels.items()})
+            for span in self.recorder.spans
+        ]
 
 
 def rank_main(spec: RankSpec, control: Connection, output: Connection) -> NoReturn:
@@ -136,11 +167,7 @@ def rank_main(spec: RankSpec, control: Connection, output: Connection) -> NoRetu
     os.setsid()  # Jupyter interrupts the kernel's process group: a rank is not in it, and ends with all it started
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for stream in (1, 2):
-        os.dup2(output.fileno(), stream)
-    output.close()
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    streams.take_over(output)
     crash = open(Path(spec.folder) / f"crash_{spec.rank}.txt", "w")  # noqa: SIM115
     faulthandler.enable(crash)
     faulthandler.register(signal.SIGUSR1, crash)
@@ -151,9 +178,8 @@ def rank_main(spec: RankSpec, control: Connection, output: Connection) -> NoRetu
     with contextlib.suppress(BrokenPipeError):  # the supervisor is gone: the control thread ends this process
         rank.run()
     rank.leave.wait()  # a finished rank keeps its connections open until all have finished
-    _flush()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.killpg(0, signal.SIGTERM)  # processes that the function started: data loader workers
+    streams.flush()
+    family.leave()  # with the processes that the function started: data loader workers
     os._exit(0)
 
 
@@ -175,6 +201,7 @@ def _set_up(spec: RankSpec) -> None:
         GLOO_SOCKET_IFNAME="lo0" if sys.platform == "darwin" else "lo",
         COURSE_DEVICE=spec.device,
         COURSE_GANG_RANK=str(spec.rank),
+        TORCH_FR_BUFFER_SIZE=kernel["environ"].get("TORCH_FR_BUFFER_SIZE", str(flight.KEPT)),
     )
     if spec.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the rank computes on the CPU; a context on the GPU would cost memory
@@ -197,7 +224,7 @@ def _join(spec: RankSpec) -> None:
     device = torch.device(spec.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    with _quiet():
+    with streams.quiet():
         dist.init_process_group(
             spec.backend,
             store=dist.FileStore(str(Path(spec.folder) / "store"), spec.world_size),
@@ -208,64 +235,11 @@ def _join(spec: RankSpec) -> None:
         )
 
 
-class _quiet:
-    """Drop what gloo prints while it connects."""
-
-    def __enter__(self) -> None:
-        _flush()
-        self.saved = [os.dup(stream) for stream in (1, 2)]
-        null = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
-            os.dup2(null, stream)
-        os.close(null)
-
-    def __exit__(self, *exc: object) -> None:
-        for stream, saved in zip((1, 2), self.saved, strict=True):
-            os.dup2(saved, stream)
-            os.close(saved)
-
-
 def _adopt(fn: Any) -> None:
     """Let ranks send each other objects of the notebook's classes, which pickle looks up by name in `__main__`."""
     names = getattr(inspect.unwrap(fn), "__globals__", {})
     if names.get("__name__") == "__main__":
         vars(sys.modules["__main__"]).update({name: value for name, value in names.items() if name[:2] != "__"})
-
-
-def _failure(error: BaseException, during: str | None = None) -> dict[str, Any]:
-    """Describe an exception so that it can travel whatever its type is."""
-    text = str(error)[:MESSAGE_LIMIT]
-    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
-    cause = error.__cause__
-    return {
-        "type": type(error).__name__,
-        "message": text + notes,
-        "frames": where.frames_of_exception(error),
-        "exit": error.code if isinstance(error, SystemExit) else None,
-        "is_exit": isinstance(error, SystemExit),
-        "during": during,
-        "from": f"{type(cause).__name__}: {cause}" if cause is not None else None,
-        "group_destroyed": during is None and not where.group_alive(),
-    }
-
-
-def _plain(value: Any) -> Any:
-    """Turn a reported value into a number or text, so that no tensor travels with a report."""
-    item = getattr(value, "item", None)
-    if item is not None and getattr(value, "size", None) is not None:
-        try:
-            return item()
-        except (RuntimeError, ValueError):
-            return str(value)
-    return value if isinstance(value, (int, float, bool)) else str(value)[:MESSAGE_LIMIT]
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            continue
 
 
 def _peak_pss() -> int:

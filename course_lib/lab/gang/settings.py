@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from typing import Any
 
 MAX_RANKS = 8
@@ -33,6 +35,12 @@ def check_seconds(name: str, value: Any) -> None:
         raise TypeError(f"{name} is a number of seconds, not {value!r}.")
     if not value > 0:
         raise ValueError(f"{name} is a number of seconds greater than 0, not {value!r}.")
+
+
+def check_not_a_rank() -> None:
+    """Raise RuntimeError in a rank of a gang: its own ranks would be watched by nobody when it ends."""
+    if "COURSE_GANG_RANK" in os.environ:
+        raise RuntimeError("A rank cannot start a gang of its own: make the Gang in the notebook, and call run there.")
 
 
 def check_function(fn: Any) -> None:
@@ -82,3 +90,33 @@ def say(world_size: int, where: str, threads: int) -> str:
     return (
         f"Gang of {ranks}: {where}, {threads} thread{'' if threads == 1 else 's'}{' each' if world_size > 1 else ''}."
     )
+
+
+# What multiprocessing adds to the temporary folder for the socket of its fork server: /pymp-abcdefgh/listener-abcdefgh
+_SOCKET = len("/pymp-abcdefgh/listener-abcdefgh")
+LONGEST_TMPDIR = (103 if sys.platform == "darwin" else 107) - _SOCKET  # bytes; the system's limit for a socket's path
+
+
+def socket_folder() -> tuple[str | None, str | None]:
+    """Return the folder for the fork server's socket, and a sentence for the reader; None twice where nothing is amiss.
+
+    The path of a socket may have 107 bytes (103 on macOS). Where TMPDIR is too long for that, a short folder that can
+    be written is taken instead. Raises OSError where there is no such folder.
+    """
+    folder = tempfile.gettempdir()
+    length = len(os.fsencode(folder))
+    if length <= LONGEST_TMPDIR:
+        return None, None
+    too_long = f"TMPDIR has {length} characters, too many for a socket (at most {LONGEST_TMPDIR})"
+    for short in (os.environ.get("XDG_RUNTIME_DIR"), "/tmp", "/var/tmp"):
+        if short and len(os.fsencode(short)) <= LONGEST_TMPDIR and os.access(short, os.W_OK | os.X_OK):
+            return short, f"{too_long}: the gang puts its socket under {short}, all other files stay in TMPDIR."
+    raise OSError(f"{too_long}, and there is no other folder that can be written: set TMPDIR to a shorter one.")
+
+
+def say_tmpdir() -> str | None:
+    """Return the sentence on a TMPDIR that is too long, for `course doctor`; None where it is short enough."""
+    try:
+        return socket_folder()[1]
+    except OSError as error:
+        return str(error)

@@ -6,54 +6,28 @@ used again. The loop never polls: it wakes on an event or at the next deadline.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import re
 import selectors
-import signal
 import time
-import weakref
 from pathlib import Path
 from typing import Any
 
-from course_lib.lab.gang import words
-from course_lib.lab.gang.errors import Cause, GangError
+from course_lib.lab.gang import flight, words
+from course_lib.lab.gang.crash import frames_of_crash, frames_of_silent
+from course_lib.lab.gang.errors import GangError
+from course_lib.lab.gang.fault import Fault, tells_of_a_lost_peer
 from course_lib.lab.gang.handle import RankHandle
 from course_lib.lab.gang.output import Output
 from course_lib.lab.gang.progress import ProgressBar
-from course_lib.lab.gang.watchdog import Seen, Watchdog
+from course_lib.lab.gang.watchdog import Seen, Verdict, Watchdog
 from course_lib.lab.gang.where import Stand
 
 START_LIMIT = 120.0  # seconds in which the ranks must be up, or `timeout` if that is longer
 ANSWER_LIMIT = 1.0  # seconds for a rank to say where it stands
 PEER_GRACE = 1.0  # seconds to look for the cause behind "connection closed by peer"
-_PEER_LOST = re.compile(
-    r"closed by peer|reset by peer|broken pipe|socket closed|remote process exited|gloo.transport", re.IGNORECASE
-)
-
-
-class Fault(Exception):
-    """A failure of the run, before the other ranks have been asked."""
-
-    def __init__(self, cause: Cause, rank: int | None, lines: list[str]) -> None:
-        super().__init__(lines[0])
-        self.cause: Cause = cause
-        self.rank = rank
-        self.lines = lines
-
-
-_living: weakref.WeakSet[Supervisor] = weakref.WeakSet()
-
-
-def _stop_all() -> None:
-    """Let no rank outlive an interpreter that exits during a run in another thread."""
-    for supervisor in list(_living):
-        for handle in supervisor.ranks:
-            handle.kill()
-
-
-atexit.register(_stop_all)
+RETURN_GRACE = 0.3  # seconds for the other ranks to return when one has returned what cannot travel
+LATE = 0.5  # seconds: a supervisor that wakes later than this after its deadline was stopped itself
 
 
 class Supervisor:
@@ -69,7 +43,6 @@ class Supervisor:
         self.not_preloaded: list[str] = []  # modules that the fork server failed to import
         self.origin = time.perf_counter()  # when the function began, once it has
         self.output = output
-        _living.add(self)
         self._folder = folder
         self._timeout = timeout
         self._straggler = straggler
@@ -112,8 +85,12 @@ class Supervisor:
 
     def _turn(self, deadline: float) -> None:
         """Wait for events until the deadline and handle them: what ranks say comes before their deaths."""
-        wait = max(0.0, deadline - time.perf_counter())
+        began = time.perf_counter()
+        wait = max(0.0, deadline - began)
         events = [key.data for key, _ in self._selector.select(None if wait == float("inf") else wait)]
+        late = time.perf_counter() - began - wait
+        if late > LATE and self._watchdog is not None:  # the ranks could not be seen meanwhile: no sign of a hang
+            self._watchdog.forgive(late)
         order = ("output", "control", "process", "interrupt")
         for kind, handle in sorted(events, key=lambda event: order.index(event[0])):
             if kind == "output":
@@ -126,11 +103,12 @@ class Supervisor:
                 os.read(self._interrupted, 64)
                 raise Fault("interrupt", None, [words.INTERRUPTED])
 
-    def _read_output(self, handle: RankHandle) -> None:
-        data = handle.read_output()
-        if data:
+    def _read_output(self, handle: RankHandle, all_of_it: bool = False) -> None:
+        while data := handle.read_output():
             self.output.feed(handle.rank, data)
-        elif data == b"":
+            if not all_of_it:  # a rank that prints without end must not keep the others from being heard
+                return
+        if data == b"":
             self._unregister(handle.output.fileno())
 
     def _read_control(self, handle: RankHandle) -> None:
@@ -144,10 +122,11 @@ class Supervisor:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(channel)
 
-    def _take(self, handle: RankHandle, what: str, *values: Any) -> None:
+    def _take(self, handle: RankHandle, what: str, *said: Any) -> None:
         """Take one message of a rank."""
+        values = list(said)
         if what == "stand":
-            handle.stand, handle.asked = values[0], False
+            handle.take(values[0])
         elif what == "report":
             self._bar.update(handle.rank, *values)
         elif what == "ready":
@@ -156,12 +135,14 @@ class Supervisor:
                 self._go()
         elif what == "done":
             handle.state = "returned"
-            handle.end, handle.peak_memory, handle.stand = values
+            handle.end, handle.peak_memory, stand = values
+            handle.take(stand)
         elif what == "error":
             handle.state = "failed"
+            handle.record = values[1] if len(values) > 1 else ()
             self._raised(handle, values[0])
         elif what == "unsent":
-            handle.state = "failed"
+            handle.state, handle.stand = "failed", values.pop()
             raise Fault("payload", handle.rank, words.unsent(handle.rank, *values))
 
     def _go(self) -> None:
@@ -174,25 +155,25 @@ class Supervisor:
 
     def _raised(self, handle: RankHandle, failure: dict[str, Any]) -> None:
         """Take a rank's exception as the fault, unless it tells only of a lost peer: then look who was lost."""
-        cut_off = bool(_PEER_LOST.search(failure["message"])) and len(self.ranks) > 1
+        cut_off = tells_of_a_lost_peer(failure["message"]) and len(self.ranks) > 1
         handle.stand = Stand("cut off" if cut_off else "raised", failure["frames"])
         if cut_off:
             self._suspects.append((handle.rank, failure))
             self._suspects_until = min(self._suspects_until, time.perf_counter() + PEER_GRACE)
             return
-        raise Fault("exit" if failure["is_exit"] else "exception", handle.rank, words.raised(handle.rank, failure))
+        raise Fault(words.cause_of(failure), handle.rank, words.raised(handle.rank, failure))
 
     def _died(self, handle: RankHandle) -> None:
         """Say how a process ended; what it said and printed before comes first."""
         self._unregister(handle.process.sentinel)
         self._read_control(handle)
-        self._read_output(handle)
+        self._read_output(handle, all_of_it=True)
         if handle.state == "failed":
             return
         handle.state, handle.stand = "dead", Stand("dead")
         handle.process.join()
-        frames = words.frames_of_crash(self._folder / f"crash_{handle.rank}.txt")
-        last = [line for line in self.output.text(handle.rank).splitlines() if line.strip()][-3:]
+        frames = frames_of_crash(self._folder / f"crash_{handle.rank}.txt")
+        last = self.output.last_lines(handle.rank)
         cause, lines = words.died(handle.rank, handle.process.exitcode or 0, frames, last)
         raise Fault(cause, handle.rank, lines)
 
@@ -211,31 +192,48 @@ class Supervisor:
             if now >= self.origin + self._start_limit:
                 raise Fault("no progress", None, [f"the ranks did not start in {self._start_limit:g} s"])
             return
-        stands = [handle.stand or Stand("running") for handle in self.ranks]
-        seen = [
-            Seen(handle.state == "returned", stand.progress, stand.waiting)
-            for handle, stand in zip(self.ranks, stands, strict=True)
-        ]
-        verdict = self._watchdog.look(now, seen, self.output.received)
+        verdict = self._watchdog.look(now, self._seen(), self.output.received)
         if verdict == "ask":
             for handle in self.ranks:
                 if handle.state == "running":
                     handle.ask()
-        elif verdict == "limit":
-            raise Fault("limit", None, [f"the run was still going after limit={self._limit:g} s"])
         elif verdict is not None:
-            self._ask_all()
-            current = {handle.rank: handle.stand for handle in self.ranks}
-            if verdict == "mismatch":
-                rank, lines = words.mismatch(current)
-                raise Fault("mismatch", rank, lines)
-            raise Fault("no progress", None, words.no_progress(self._timeout, current))
+            self._end(verdict)
+
+    def _seen(self) -> list[Seen]:
+        return [
+            Seen(handle.state == "returned", handle.progress, handle.stand is not None and handle.stand.waiting)
+            for handle in self.ranks
+        ]
+
+    def _end(self, verdict: Verdict) -> None:
+        """End the run by the rules of time, unless what the ranks say when they are asked once more speaks against it.
+
+        What they had said already may lie unread: the supervisor may have been stopped, or late.
+        """
+        if found := self._ask_all():
+            raise found
+        if all(handle.state == "returned" for handle in self.ranks):
+            return
+        if verdict == "limit":
+            raise Fault("limit", None, [f"the run was still going after limit={self._limit:g} s"])
+        if self._watchdog is not None and self._watchdog.moved(self._seen(), self.output.received):
+            return
+        current = {handle.rank: handle.stand for handle in self.ranks}
+        if unequal := self._unequal():
+            raise Fault("mismatch", *unequal)
+        if verdict == "mismatch":
+            raise Fault("mismatch", *words.mismatch(current))
+        raise Fault("no progress", None, words.no_progress(self._timeout, current))
+
+    def _unequal(self) -> tuple[int | None, list[str]] | None:
+        """Return the rank and the lines for a collective in which the ranks disagree, as far as they told."""
+        return flight.disagreement({handle.rank: handle.record for handle in self.ranks}, len(self.ranks))
 
     def _judge_suspects(self) -> None:
         """Some ranks lost a peer: a death or an exception beside it is the cause, then a rank that left its group."""
         self._suspects_until = float("inf")
-        found = self._ask_all()
-        if found is not None:
+        if found := self._ask_all():
             raise found
         for handle in self.ranks:
             if handle.state != "failed" and handle.stand is not None and handle.stand.group_destroyed:
@@ -246,16 +244,18 @@ class Supervisor:
     # --- the end --------------------------------------------------------------------------------------------------
 
     def _ask_all(self) -> Fault | None:
-        """Ask the living ranks where they stand, wait a moment for the answers; return a fault seen meanwhile."""
+        """Ask the ranks where they stand, wait a moment for the answers; return a fault seen meanwhile."""
         found: Fault | None = None
         for handle in self.ranks:
-            if handle.living:
-                handle.stand, handle.asked = None, False
-                handle.ask()
+            if handle.living or handle.state == "returned":  # a rank that has returned still tells its calls
+                handle.stand, handle.asked = None if handle.living else handle.stand, False
+                handle.ask(with_record=True)
         deadline = time.perf_counter() + ANSWER_LIMIT
-        while any(handle.living and handle.stand is None for handle in self.ranks):
+        while any(handle.asked and handle.state not in ("dead", "failed") for handle in self.ranks):
             if time.perf_counter() >= deadline:
-                self._dump_silent()
+                silent = [handle for handle in self.ranks if handle.living and handle.stand is None]
+                for handle, frames in zip(silent, frames_of_silent(silent, self._folder), strict=True):
+                    handle.stand = Stand("running", frames) if frames else None
                 break
             try:
                 self._turn(deadline)
@@ -263,24 +263,23 @@ class Supervisor:
                 found = found or fault
         return found
 
-    def _dump_silent(self) -> None:
-        """A rank that does not answer may hold Python's lock in C code: faulthandler can still say where."""
-        silent = [handle for handle in self.ranks if handle.living and handle.stand is None]
-        for handle in silent:
-            with contextlib.suppress(OSError):
-                os.kill(handle.process.pid or 0, signal.SIGUSR1)
-        time.sleep(0.1)
-        for handle in silent:
-            frames = words.frames_of_crash(self._folder / f"crash_{handle.rank}.txt")
-            handle.stand = Stand("running", frames) if frames else None
+    def _let_return(self) -> None:
+        """A result that cannot travel harms no other rank: let those that are about to return do so."""
+        deadline = time.perf_counter() + RETURN_GRACE
+        while any(handle.living for handle in self.ranks) and time.perf_counter() < deadline:
+            with contextlib.suppress(Fault):
+                self._turn(deadline)
 
     def _fail(self, fault: Fault) -> GangError:
         """Ask the others where they stand, stop every rank, and return the error."""
-        if fault.cause not in ("mismatch", "no progress"):  # those two have just asked
+        if fault.cause == "payload":
+            self._let_return()
+        if fault.cause not in ("mismatch", "no progress", "limit"):  # those have just asked
             self._ask_all()
         whole_run = fault.rank is None or fault.cause == "mismatch"
         stands = {handle.rank: handle.stand for handle in self.ranks if whole_run or handle.rank != fault.rank}
-        lines = [*fault.lines, *words.others(stands, all_ranks=whole_run)]
+        unequal = self._unequal() if fault.cause in ("exception", "signal") else None
+        lines = [*fault.lines, *(unequal[1] if unequal else []), *words.others(stands, all_ranks=whole_run)]
         self.stop()
         output = {handle.rank: self.output.text(handle.rank) for handle in self.ranks}
         return GangError("\n".join(lines), rank=fault.rank, cause=fault.cause, output=output)

@@ -41,14 +41,28 @@ class Watchdog:
         stuck = self._stuck_since + self._straggler if self._stuck_since is not None else float("inf")
         return min(self._next_probe, self._changed + self._timeout, self._end, stuck)
 
+    @staticmethod
+    def _state(ranks: Sequence[Seen], printed: int) -> tuple[int, ...]:
+        return (printed, *(rank.progress + rank.returned for rank in ranks))
+
+    def moved(self, ranks: Sequence[Seen], printed: int) -> bool:
+        """Say whether a rank got further, returned or printed since the last `look`."""
+        return self._state(ranks, printed) != self._mark
+
+    def forgive(self, seconds: float) -> None:
+        """Leave out a time in which nobody looked: the supervisor was stopped, so it saw no rank get further."""
+        self._changed += seconds
+        self._next_probe += seconds
+        if self._stuck_since is not None:
+            self._stuck_since += seconds
+
     def look(self, now: float, ranks: Sequence[Seen], printed: int) -> Verdict | None:
         """Return what to do at this moment: ask the ranks, end the run, or nothing."""
         if now >= self._end:
             return "limit"
         some_returned = any(rank.returned for rank in ranks)
-        mark = (printed, *(rank.progress + rank.returned for rank in ranks))
-        if mark != self._mark:
-            self._mark, self._changed, self._stuck_since = mark, now, None
+        if self.moved(ranks, printed):
+            self._mark, self._changed, self._stuck_since = self._state(ranks, printed), now, None
         if not some_returned or not all(rank.returned or rank.waiting for rank in ranks):
             self._stuck_since = None
         elif self._stuck_since is None:

@@ -17,9 +17,12 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-_LAB = Path(__file__).resolve().parents[1]
-_COURSE = str(_LAB.parent) + os.sep
-_MACHINERY = (str(_LAB / "gang") + os.sep, str(_LAB / "spans.py"), str(_LAB / "traffic.py"))
+from course_lib.lab.gang.flight import Call
+
+# A clone reached through a link has two paths: the one that Python imported it by, and the real one.
+_LABS = {Path(__file__).absolute().parents[1], Path(__file__).resolve().parents[1]}
+_COURSE = tuple(str(lab.parent) + os.sep for lab in _LABS)
+_MACHINERY = tuple(str(lab / name) for lab in _LABS for name in (f"gang{os.sep}", "spans.py", "traffic.py"))
 _LIBRARIES = tuple(
     {path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))}
 )
@@ -42,7 +45,9 @@ class Frame:
 class Stand:
     """Where one rank stood when it was asked."""
 
-    state: str  # "starting", "running", "returned"; set by the supervisor: "cut off", "raised", "dead"
+    state: (
+        str  # "starting", "running", "sending" (its result), "returned"; by the supervisor: "cut off", "raised", "dead"
+    )
     frames: tuple[Frame, ...] = ()  # the reader's, innermost last
     call: str | None = None  # the torch.distributed function that it is in
     waiting: bool = False  # in a collective, a receive or a wait
@@ -50,6 +55,7 @@ class Stand:
     progress: int = 0  # collectives, sends, receives, spans and reports so far
     calls: int = 0  # collectives, sends and receives since the function began
     group_destroyed: bool = False
+    record: tuple[Call, ...] = ()  # its collectives; only where the run is about to end
 
 
 def is_readers(filename: str) -> bool:

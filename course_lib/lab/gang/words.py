@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import linecache
 import os
-import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from course_lib.lab.gang.errors import Cause
+from course_lib.lab.gang.failure import UNPICKLING
 from course_lib.lab.gang.output import in_notebook, is_ordered
-from course_lib.lab.gang.where import Frame, Stand, is_readers
+from course_lib.lab.gang.where import Frame, Stand
 
 INTERRUPTED = "the cell was interrupted; all ranks were stopped"
 _SHOWN_FRAMES = 6
+_UNWRAP = "Return `model.module`, or its `state_dict()`: the wrapper needs the process group, which ended with the run."
+_RETURN = "Return tensors, numbers, text or lists of them."
 _SHOWN_CHARACTERS = 300  # of a printed line
 _DOING = {"cut off": "lost its connection to another rank", "raised": "raised an exception too"}
 _HINTS = {
@@ -59,6 +61,8 @@ def stood(rank: int, stand: Stand | None) -> str:
         return f"rank {rank} did not answer (it is stopped, or in C code that holds Python's lock)"
     if stand.state == "returned":
         return f"rank {rank} had returned after {_times(stand.calls)}"
+    if stand.state == "sending" and not stand.waiting:
+        return f"rank {rank} was writing its result after {_times(stand.calls)}"
     if stand.state == "starting":
         return f"rank {rank} had not begun"
     if stand.state == "dead":
@@ -115,6 +119,8 @@ def no_progress(timeout: float, stands: dict[int, Stand | None]) -> list[str]:
     head = f"no progress for {timeout:g} s: no rank got further in a collective, send, span, report or print"
     if all(stand is not None and stand.waiting for stand in stands.values()):
         return [head, "    Every rank waits for another: a deadlock."]
+    if any(stand is not None and stand.state == "sending" for stand in stands.values()):
+        return [head, "    A rank that is still writing its result should return less, or write it to a file itself."]
     return [head, "    A rank that computes for longer than this needs lab.report, or the gang a longer timeout."]
 
 
@@ -126,17 +132,34 @@ def no_start(error: OSError, disk: bool) -> str:
     return f"the ranks could not be started ({reason}): close other programs, or use a smaller gang"
 
 
-def unsent(rank: int, reason: str, kind: str) -> list[str]:
-    """Return the lines for a result that cannot travel back to the notebook."""
-    return [
-        f"rank {rank} returned something that cannot travel back ({kind}): {reason}",
-        "    Return tensors, numbers, text or lists of them.",
-    ]
+def unsent(rank: int, reason: str, disk: str, kind: str) -> list[str]:
+    """Return the lines for a result that cannot travel back; `disk` is what the system said of its disk, if it did."""
+    if disk:
+        return [
+            f"rank {rank} could not write its result ({kind}): {disk}",
+            "    Free some disk space, set TMPDIR to another folder, or return less.",
+        ]
+    return [f"rank {rank} returned something that cannot travel back ({kind}): {reason}", f"    {_RETURN}"]
+
+
+def unread(rank: int, reason: str, wrapped: bool) -> list[str]:
+    """Return the lines for a result that arrived and cannot be put together in the notebook."""
+    remedy = (
+        "Return `model.module`, or its `state_dict()`: the wrapper needs its process group." if wrapped else _RETURN
+    )
+    return [f"rank {rank} returned something that cannot be read in the notebook: {reason}", f"    {remedy}"]
 
 
 def _and(ranks: Iterable[int]) -> str:
     names = [f"rank {rank}" for rank in ranks]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def cause_of(failure: dict[str, Any]) -> Cause:
+    """Return the cause that an exception of a rank stands for."""
+    if failure["is_exit"]:
+        return "exit"
+    return "payload" if failure["during"] == UNPICKLING else "exception"
 
 
 def raised(rank: int, failure: dict[str, Any]) -> list[str]:
@@ -148,6 +171,8 @@ def raised(rank: int, failure: dict[str, Any]) -> list[str]:
         during = f" ({failure['during']})" if failure["during"] else ""
         head = f"rank {rank} raised {failure['type']}{message}{during}"
     lines = [head, *traceback_of(failure["frames"])]
+    if failure["during"] == UNPICKLING:
+        lines.append("    Something it carries cannot be rebuilt outside the notebook: make it inside, on each rank.")
     return [*lines, f"    caused by {failure['from']}"] if failure["from"] else lines
 
 
@@ -169,26 +194,3 @@ def died(
     if last_lines:
         lines += ["    it printed last:", *(f"        {line[:_SHOWN_CHARACTERS]}" for line in last_lines)]
     return cause, lines
-
-
-_CRASH_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
-
-
-def frames_of_crash(path: Path) -> tuple[Frame, ...]:
-    """Read the reader's frames from what faulthandler wrote when a process crashed or was asked; innermost last.
-
-    Threads come one after another; the main thread is the one that has frames of the reader's.
-    """
-    try:
-        text = path.read_text(errors="replace")
-    except OSError:
-        return ()
-    for thread in re.split(r"\n(?=Thread |Current thread )", text):
-        found = [_CRASH_FRAME.match(line) for line in thread.splitlines()]
-        frames = [(m[1], int(m[2]), m[3]) for m in found if m and is_readers(m[1]) and m[1] != "<string>"]
-        if frames:
-            return tuple(
-                Frame(name, line, function, linecache.getline(name, line).strip())
-                for name, line, function in reversed(frames)
-            )
-    return ()

@@ -13,7 +13,8 @@ def fine(rank):
     dist.all_reduce(x)
     return x[0].item()
 
-gangs = {n: lab.Gang(n, timeout=2.0, straggler=0.6) for n in (1, 2, 4)}
+gangs = {n: lab.Gang(n, timeout=20.0, straggler=0.6) for n in (1, 2, 4)}
+impatient = {n: lab.Gang(n, timeout=1.0, straggler=20.0) for n in (2, 4)}  # for what only `timeout` can end
 print(gangs[4].run(fine))
 """
 NEXT = "gangs[{n}].run(fine)"
@@ -102,29 +103,33 @@ FAULTS = [
         "dist.recv(torch.ones(1), src=(rank + 1) % 4)",
         "no progress",
         None,
-        ("no progress for 2 s", "Every rank waits for another: a deadlock", "rank 3 waited in recv"),
+        ("no progress for 1 s", "Every rank waits for another: a deadlock", "rank 3 waited in recv"),
+        call="impatient[{n}].run(fault)",
     ),
     Fault(
         "endless Python loop",
         "while rank == 1:\n    pass\ndist.barrier()",
         "no progress",
         None,
-        ("no progress for 2 s", "rank 1 ran", "rank 0 waited in barrier"),
+        ("no progress for 1 s", "rank 1 ran", "rank 0 waited in barrier"),
+        call="impatient[{n}].run(fault)",
     ),
     Fault(
         "hang (sleep)",
         "if rank == 3:\n    time.sleep(600)\ndist.barrier()",
         "no progress",
         None,
-        ("no progress for 2 s", "time.sleep(600)"),
+        ("no progress for 1 s", "time.sleep(600)"),
+        call="impatient[{n}].run(fault)",
     ),
     Fault(
         "C code that holds Python's lock",
         "if rank == 1:\n    ctypes.PyDLL(None).sleep(600)\ndist.barrier()",
         "no progress",
         None,
-        ("no progress for 2 s", "ctypes.PyDLL(None).sleep(600)"),
+        ("no progress for 1 s", "ctypes.PyDLL(None).sleep(600)"),
         world_size=2,
+        call="impatient[{n}].run(fault)",
     ),
     Fault(
         "stopped rank (SIGSTOP)",
@@ -133,15 +138,16 @@ FAULTS = [
         None,
         ("rank 1 did not answer",),
         world_size=2,
+        call="impatient[{n}].run(fault)",
     ),
     Fault(
         "over the time limit",
         "for step in range(600):\n    lab.report(step, 600)\n    time.sleep(0.05)",
         "limit",
         None,
-        ("limit=1 s",),
+        ("limit=0.5 s",),
         world_size=2,
-        call="gangs[{n}].run(fault, limit=1)",
+        call="gangs[{n}].run(fault, limit=0.5)",
     ),
     Fault(
         "sys.exit",

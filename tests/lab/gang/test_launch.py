@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from course_lib.lab.gang import launch
 
 RUN = "import sys; from course_lib.lab.gang.launch import main; sys.exit(main(sys.argv[1:]))"
 SOURCE = """
+import time
+
 import torch
 import torch.distributed as dist
 from course_lib import lab
@@ -25,12 +28,20 @@ def train(rank, steps=1, name="none"):
     x = torch.ones(1) * (rank + 1) * steps
     with lab.span("all_reduce"):
         dist.all_reduce(x)
+    time.sleep(0.5)  # so that the test sees where the job listens
     lab.report(1, 1)
     return f"{name} {x.item():g} {lab.device()}"
 
 
 def bad(rank):
     raise ValueError("no data left")
+
+
+def skips(rank):
+    dist.all_reduce(torch.ones(1))
+    if rank == 1:
+        return
+    dist.all_reduce(torch.ones(1))
 """
 
 
@@ -48,10 +59,22 @@ def start(*words):
     )
 
 
-def test_a_function_in_a_module_runs_under_torchrun_as_in_a_gang(folder, monkeypatch):
+def listening_while(job):
+    """Return the addresses at which a job and the processes it started listen until it ends."""
+    addresses = set()
+    while job.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for one in [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]:
+                addresses |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+        time.sleep(0.1)
+    return addresses
+
+
+def test_a_function_in_a_module_runs_under_torchrun_as_in_a_gang_and_listens_on_loopback_only(folder, monkeypatch):
     (folder / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
     job = start("job_module:train", "steps=3", "name=ring", "--nproc-per-node", "2")
+    assert listening_while(job) == {"127.0.0.1"}
     out, err = job.communicate(timeout=100)
     assert job.returncode == 0, err
     assert "2 ranks, gloo, 1 node(s)" in out
@@ -93,6 +116,17 @@ def test_an_exception_shows_the_reader_s_line_and_fails(folder):
     out, err = job.communicate(timeout=100)
     assert job.returncode == 1
     assert 'raise ValueError("no data left")' in out + err
+
+
+def test_a_skipped_collective_is_named_and_ends_the_job(folder, monkeypatch):
+    monkeypatch.setenv("COURSE_RUN_TIMEOUT", "1.5")
+    job = start("job_module:skips", "--nproc-per-node", "2")
+    out, err = job.communicate(timeout=100)
+    assert job.returncode == 1 and "returned" not in out
+    assert err.count("course run: collective mismatch: rank 1 returned, while rank 0 still waits in all_reduce") == 2
+    assert re.search(r"rank 0 waited in all_reduce; job_module\.py, line \d+, in skips: dist\.all_reduce", err)
+    assert "rank 1 had returned after 1 call to torch.distributed" in err
+    assert "the job is ended after" in err
 
 
 @pytest.mark.parametrize(
@@ -138,16 +172,3 @@ def test_gloo_stays_on_loopback_only_where_the_job_does():
 
 def test_a_usage_line_names_the_parts():
     assert textwrap.shorten(launch.USAGE, 60).startswith("usage: course run MODULE:FUNCTION|JOB.pkl")
-
-
-def test_one_machine_listens_on_loopback_only(folder):
-    (folder / "nap.py").write_text("import time\n\ndef nap(rank):\n    time.sleep(2)\n")
-    job = start("nap:nap", "--nproc-per-node", "2")
-    listening = set()
-    while job.poll() is None:
-        with contextlib.suppress(psutil.Error):
-            for one in [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]:
-                listening |= {c.laddr.ip for c in one.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-        time.sleep(0.1)
-    assert job.returncode == 0, job.stderr.read()
-    assert listening == {"127.0.0.1"}

@@ -130,7 +130,7 @@ def test_a_notebook_shows_one_progress_bar(kernel):
     assert cell.error == ""
 
 
-def test_a_script_is_not_run_again_in_its_ranks(tmp_path):
+def test_a_script_is_not_run_again_in_its_ranks_and_ends_quietly_after_an_error_that_it_keeps(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import torch, torch.distributed as dist\nfrom course_lib.lab import Gang\nprint('top of the script')\n\n"
@@ -138,6 +138,7 @@ def test_a_script_is_not_run_again_in_its_ranks(tmp_path):
         "def work(rank):\n    got = [None, None]\n    dist.all_gather_object(got, Pair(rank))\n"
         "    return [pair.n for pair in got], Pair(rank)\n\n"
         "out = Gang(2).run(work)\nprint([n for n, _ in out], all(type(pair) is Pair for _, pair in out))\n"
+        "try:\n    Gang(2).run(lambda rank: 1 / 0)\nexcept Exception as error:\n    kept = error  # as IPython does\n"
     )
     done = subprocess.run(
         [sys.executable, str(script)],
@@ -146,7 +147,8 @@ def test_a_script_is_not_run_again_in_its_ranks(tmp_path):
         timeout=60,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
-    assert done.stdout.splitlines()[1:] == ["Gang of 2 ranks: gloo on CPU, 1 thread each.", "[[0, 1], [0, 1]] True"]
+    gang = "Gang of 2 ranks: gloo on CPU, 1 thread each."
+    assert done.stdout.splitlines()[1:] == [gang, "[[0, 1], [0, 1]] True", gang]
     assert done.stdout.splitlines()[0] == "top of the script" and done.stderr == ""
 
 

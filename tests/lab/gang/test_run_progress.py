@@ -27,7 +27,7 @@ def test_a_run_longer_than_timeout_with_progress_is_never_stopped(kind):
     gang = Gang(2, timeout=0.8, straggler=5)
 
     def work(rank):
-        for _ in range(8):
+        for _ in range(6):
             time.sleep(0.2)
             PROGRESS[kind]()
         return "done"

@@ -79,3 +79,26 @@ def test_ranks_are_asked_several_times_within_timeout_and_straggler_and_never_la
             now = watchdog.deadline()
         gaps = [later - earlier for earlier, later in pairwise(asked)]
         assert asked and max([asked[0], *gaps]) <= most + 1e-9
+
+
+def test_a_time_in_which_nobody_looked_is_left_out():
+    watchdog = dog()
+    watchdog.look(0.0, [DONE, STUCK], 0)
+    watchdog.forgive(20.0)
+    assert watchdog.deadline() >= 20.0
+    assert watchdog.look(20.1, [DONE, STUCK], 0) in (None, "ask")
+    assert watchdog.look(23.1, [DONE, STUCK], 0) == "mismatch"
+    watchdog = dog()
+    watchdog.look(0.0, [BUSY, STUCK], 0)
+    watchdog.forgive(20.0)
+    assert watchdog.look(29.0, [BUSY, STUCK], 0) in (None, "ask")
+    assert watchdog.look(30.1, [BUSY, STUCK], 0) == "no progress"
+
+
+def test_a_rank_that_got_further_since_the_last_look_speaks_against_a_verdict():
+    watchdog = dog()
+    watchdog.look(0.0, [BUSY, STUCK], 0)
+    assert not watchdog.moved([BUSY, STUCK], 0)
+    assert watchdog.moved([BUSY, Seen(False, 2, True)], 0)
+    assert watchdog.moved([DONE, STUCK], 0)
+    assert watchdog.moved([BUSY, STUCK], 5)
