@@ -79,7 +79,7 @@ class Installer:
             stop(["pip"], status, Path(self.log.name))
 
     def take_cpu_torch(self) -> bool:
-        """Install torch's CPU build alone, from where the reader's pip looks or else from PyTorch's index of CPU builds."""
+        """Install torch's CPU build alone: from where the reader's pip looks, else from PyTorch's index of it."""
         wanted = ["--no-deps", "torch==%s+cpu" % torch_build.pinned(pins(self.root))]
         return not self.attempt(wanted) or not self.attempt(wanted, torch_build.CPU_INDEX)
 
