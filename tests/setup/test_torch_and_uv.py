@@ -98,7 +98,7 @@ def test_what_is_told_of_the_disk_is_what_this_venv_takes():
     if told is None or not (folder / "course-setup.txt").exists():
         pytest.skip("this Python is not in a .venv that the set-up made, or its size is not told")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 1e9
-    assert 0.85 * told < size < 1.15 * told, f"{size:.2f} GB: correct SIZES in tools/bootstrap/torch_build.py"
+    assert 0.8 * told < size < 1.15 * told, f"{size:.2f} GB: correct SIZES in tools/bootstrap/torch_build.py"
 
 
 def test_pips_settings_are_combined_as_pip_does():
