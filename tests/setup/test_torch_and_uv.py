@@ -21,7 +21,7 @@ def test_without_a_gpu_the_cpu_build_is_taken_and_its_size_told_first(course, mo
     calls, said = course()
     assert calls[2:] == [f"{WITH_UV} {CPU}", f"{WITH_UV} -r ROOT/requirements.lock", f"{WITH_UV} {EDITABLE}"]
     first = said.splitlines()[0]
-    assert "torch's CPU build (no GPU is seen here)" in first and "0.43 GB to fetch and 1.8 GB on disk" in first
+    assert "torch's CPU build (no GPU is seen here)" in first and "0.47 GB to fetch and 1.8 GB on disk" in first
 
 
 def test_pytorchs_own_index_is_named_for_torch_alone_and_only_where_the_readers_has_none(course, monkeypatch):
@@ -125,6 +125,7 @@ def test_uv_is_told_each_setting_and_no_address_stands_on_a_command_line():
         "timeout": ["180"],
         "no-index": ["1"],
         "cache-dir": ["/cache"],
+        "config-file": ["/dev/null"],
     }
     env, options = pip_settings.for_uv(settings, "https://first/s")
     assert env == {

@@ -16,7 +16,7 @@ CHOICES = ("cpu", "cuda")
 # To fetch and on disk, GB, with the lock of November 2026 on Python 3.11. cpu: both measured on Linux x86_64. cuda: the
 # sum of the wheels' sizes on PyPI (x86_64; 3.1 on aarch64), and the measured folder. default, which is macOS: the sum
 # of the wheels' sizes for Apple silicon; no .venv has been measured there.
-SIZES = {"cpu": (0.43, 1.8), "cuda": (3.0, 5.8), "default": (0.31, None)}
+SIZES = {"cpu": (0.47, 1.8), "cuda": (3.0, 5.8), "default": (0.31, None)}
 
 
 def sees_gpu(root: Path = Path("/"), tools: tuple = ("nvidia-smi", "/usr/lib/wsl/lib/nvidia-smi")) -> bool:
@@ -61,6 +61,6 @@ def reason(build: str, asked: Optional[str]) -> str:
 
 
 def cost(build: str) -> str:
-    """Say what a build and the rest of the lock take, such as "0.43 GB to fetch and 1.8 GB on disk"."""
+    """Say what a build and the rest of the lock take, such as "0.47 GB to fetch and 1.8 GB on disk"."""
     fetch, keep = SIZES[build]
     return "%.2g GB to fetch" % fetch + (" and %.2g GB on disk" % keep if keep else "")
