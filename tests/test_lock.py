@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from course_lib.lab.doctor import unsatisfied
@@ -49,6 +50,19 @@ def test_the_seven_packages_stand_first():
 
 def test_installed_versions_equal_the_lock():
     assert unsatisfied(LOCK.splitlines()) == []
+
+
+def test_every_pin_takes_the_first_release_of_every_python_that_is_named():
+    from importlib.metadata import metadata
+
+    refused = [
+        f"{name} needs Python {told}"
+        for name, pin in PINS.items()
+        if (pin.marker is None or pin.marker.evaluate()) and (told := metadata(name)["Requires-Python"])
+        if not all(SpecifierSet(told).contains(version) for version in ("3.11.0", "3.12.0", "3.13.0"))
+    ]
+    # Debian 12 has Python 3.11.2; pip's own words for such a pin are only that there is no such version.
+    assert refused == []
 
 
 def test_the_lock_is_closed_and_holds_nothing_that_nobody_asked_for():

@@ -3,7 +3,6 @@
 A finding is "ok", "note" (the course runs, something in it does not or is slower) or "missing" (the course needs it).
 """
 
-import html
 import os
 import platform
 import re
@@ -13,60 +12,17 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
 
+from course_lib.lab import doctor_torch
 from course_lib.lab.device import available_cores, available_memory
+from course_lib.lab.finding import Finding, Findings
 
 OLDEST_PYTHON = (3, 11)
 GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `what` is what was found; `remedy` is empty where nothing is to be done."""
-
-    name: str
-    status: Literal["ok", "note", "missing"]
-    what: str
-    remedy: str = ""
-
-
-class Findings(list[Finding]):
-    """Findings in the order looked at; shows itself as text in a terminal and as a table in a notebook."""
-
-    @property
-    def missing(self) -> list[Finding]:
-        """What the course cannot do without."""
-        return [finding for finding in self if finding.status == "missing"]
-
-    def __str__(self) -> str:
-        wide = max((len(finding.name) for finding in self), default=0)
-        lines = []
-        for finding in self:
-            lines.append(f"{finding.status:<8} {finding.name:<{wide}}  {finding.what}")
-            lines += textwrap.wrap(finding.remedy, 100, initial_indent=" " * 11, subsequent_indent=" " * 11)
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="text-align: left">{html.escape(text)}</td>'
-                for text in (finding.status, finding.name, finding.what, finding.remedy)
-            )
-            + "</tr>"
-            for finding in self
-        )
-        head = "".join(f'<th style="text-align: left">{name}</th>' for name in ("", "what", "found", "remedy"))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
 
 
 def findings(requirements: Path | None = None, workspace: Path | None = None) -> Findings:
@@ -83,10 +39,11 @@ def findings(requirements: Path | None = None, workspace: Path | None = None) ->
         _memory,
         lambda: _disk(workspace or Path.cwd()),
         _shared_memory,
-        _torch,
-        _accelerator,
+        doctor_torch.torch_itself,
+        doctor_torch.accelerator,
         _loopback,
-        _gloo,
+        doctor_torch.gloo,
+        _socket_folder,
         _compiler,
         lambda: _writable(workspace) if workspace else None,
         _git,
@@ -177,50 +134,6 @@ def _shared_memory(folder: Path = Path("/dev/shm")) -> Finding | None:
     return Finding("shared memory", "note" if remedy else "ok", f"{size:.2f} GiB in {folder}", remedy)
 
 
-def _torch() -> Finding:
-    try:
-        import torch
-    except Exception as error:
-        first = str(error).partition("\n")[0]
-        return Finding("torch", "missing", f"cannot be imported: {first}", "Run make clean and then make lab.")
-    hip = getattr(torch.version, "hip", None)
-    build = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {hip}" if hip else "no CUDA"
-    return Finding("torch", "ok", f"{torch.__version__}, built with {build}")
-
-
-def _accelerator() -> Finding | None:
-    if (torch := _import_torch()) is None:
-        return None
-    if not torch.accelerator.is_available():
-        if shutil.which("nvidia-smi"):
-            build = torch.version.cuda
-            what = "an NVIDIA driver is here, and torch finds no GPU"
-            remedy = (
-                "Update the driver to one that knows CUDA " + build + "."
-                if build
-                else "This torch is built without CUDA: pip install --force-reinstall torch==2.13.0 from PyPI."
-            )
-            return Finding("accelerator", "note", what, remedy)
-        return Finding("accelerator", "ok", "none; everything runs on the CPU")
-    kind = torch.accelerator.current_accelerator().type
-    count = torch.accelerator.device_count()
-    name = torch.cuda.get_device_name() if kind == "cuda" else kind
-    try:
-        torch.zeros(2, device=kind, dtype=torch.bfloat16).add(1).sum().item()
-        half = "bf16 works"
-    except Exception:
-        half = "no bf16"
-    return Finding("accelerator", "ok", f"{count} x {name}, {half}")
-
-
-def _import_torch() -> Any:
-    try:
-        import torch
-    except Exception:
-        return None
-    return torch
-
-
 def _loopback() -> Finding:
     try:
         with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 5):
@@ -230,22 +143,20 @@ def _loopback() -> Finding:
         return Finding("loopback", "missing", f"127.0.0.1 refuses ({error.strerror or error})", remedy)
 
 
-def _gloo() -> Finding | None:
-    if _import_torch() is None:
-        return None
-    import torch.distributed as dist
-
-    if not dist.is_available() or not dist.is_gloo_available():
-        return Finding("gloo", "missing", "torch was built without it", "Install torch 2.13.0 from PyPI.")
-    name = "lo0" if sys.platform == "darwin" else "lo"
+def _socket_folder() -> Finding | None:
+    """Lay a socket where multiprocessing lays that of the ranks' server; nothing is said where that works."""
+    folder = tempfile.gettempdir()
     try:
-        dist.ProcessGroupGloo.create_device(interface=name)
-    except RuntimeError as error:
-        first = str(error).partition("\n")[0]
-        return Finding(
-            "gloo", "missing", f"cannot use {name}: {first}", f"Bring the interface {name} up with 127.0.0.1."
-        )
-    return Finding("gloo", "ok", f"ranks can talk over {name}")
+        with tempfile.TemporaryDirectory(prefix="pymp-") as own, socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(os.path.join(own, "listener-abcdefgh"))
+    except OSError as error:
+        if len(os.fsencode(folder)) < 64:
+            what = f"{folder} takes no socket ({error.strerror or error})"
+        else:
+            what = f"TMPDIR has {len(os.fsencode(folder))} bytes, which is too long for the path of a socket"
+        remedy = "Set TMPDIR to another folder with a short path, such as /tmp: ranks meet at a socket in it."
+        return Finding("temporary folder", "note", what, remedy)
+    return None
 
 
 def _compiler() -> Finding:

@@ -3,12 +3,14 @@
 import shutil
 import socket
 import sys
+import tempfile
 from collections import namedtuple
 from importlib import metadata
 
 import pytest
+import torch
 
-from course_lib.lab import doctor
+from course_lib.lab import doctor, doctor_torch
 from course_lib.lab.doctor import Finding, Findings, findings, unsatisfied
 
 Usage = namedtuple("Usage", "total used free")
@@ -98,8 +100,47 @@ def test_a_workspace_that_cannot_be_written_is_missing(tmp_path):
 
 def test_a_torch_that_cannot_be_imported_is_missing_and_nothing_else_fails(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert doctor._torch().status == "missing"
-    assert doctor._accelerator() is None and doctor._gloo() is None
+    assert doctor_torch.torch_itself().status == "missing"
+    assert doctor_torch.accelerator() is None and doctor_torch.gloo() is None
+
+
+def without_gpu(monkeypatch, cuda, driver):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/nvidia-smi" if driver else None)
+    return doctor_torch.accelerator()
+
+
+def test_a_cuda_build_without_a_gpu_is_a_note_with_what_it_costs(monkeypatch):
+    found = without_gpu(monkeypatch, "13.0", driver=False)
+    assert found.status == "note" and "CUDA 13.0, which nothing here can use" in found.what
+    assert "2.7 GB of memory" in found.remedy and "make lab TORCH=cpu" in found.remedy
+
+
+def test_a_cpu_build_without_a_gpu_is_as_it_should_be(monkeypatch):
+    assert without_gpu(monkeypatch, None, driver=False).status == "ok"
+
+
+def test_a_driver_whose_gpu_torch_does_not_find_is_a_note_with_the_way_out(monkeypatch):
+    assert "Update the driver" in without_gpu(monkeypatch, "13.0", driver=True).remedy
+    assert "make lab TORCH=cuda" in without_gpu(monkeypatch, None, driver=True).remedy
+
+
+def test_a_temporary_folder_that_is_too_long_for_a_socket_is_named(monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    assert doctor._socket_folder() is None
+    folder = tmp_path_factory.mktemp("long") / ("x" * 90)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    found = doctor._socket_folder()
+    assert found.status == "note" and f"has {len(str(folder))} bytes" in found.what and "such as /tmp" in found.remedy
+    assert list(folder.iterdir()) == []
+
+
+def test_a_temporary_folder_that_takes_no_socket_is_not_called_too_long(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    found = doctor._socket_folder()
+    assert found.what == "/no/such/folder takes no socket (No such file or directory)"
 
 
 @pytest.mark.parametrize("status", ["note", "missing"])
