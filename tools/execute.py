@@ -213,6 +213,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.execute", description=__doc__.split("\n")[0])
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="chapter number, path, or `all`")
+    parser.add_argument(
+        "--any-python", action="store_true", help="store what this Python prints, for a notebook that is not shipped"
+    )
     parser.add_argument("--check", action="store_true", help="say which notebooks are stale; execute nothing")
     parser.add_argument(
         "--from-percent",
@@ -236,9 +239,11 @@ def main(argv: list[str] | None = None) -> int:
         for path, reason in reasons.items():
             print(f"{path.stem}: {reason or 'up to date'}")
         return 1 if any(reasons.values()) else 0
+    if args.any_python and any(path.is_relative_to(ROOT / "notebooks") for path in files):
+        parser.error("--any-python is for notebooks outside the course: the course's outputs have one profile.")
     if not files:
         parser.error("say which notebook: a chapter number, a path, or `all`.")
-    if not on_storing_python():
+    if not args.any_python and not on_storing_python():
         here = ".".join(map(str, sys.version_info[:2]))
         print(
             f"Outputs are stored on {PROFILE}, and this is Python {here}: run `make outputs` with a .venv made by "
