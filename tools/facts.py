@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 
-from tools.execute import write_notebook
+from tools.form import write_notebook
 from tools.storing import chapter_files
 
 TAG = "facts"

@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.execute import assign_ids, write_notebook
+from tools.form import assign_ids, write_notebook
 from tools.storing import source_hash
 
 NAME = "05_sample.ipynb"

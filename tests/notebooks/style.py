@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.notebooks.reading import Cell, Notebook, at, code_cells
-from tools.execute import chapter_of
+from tools.form import chapter_of
 
 # LLMs-from-scratch, chapter 3: 36 of 38 code cells follow text, 28 lead-ins end in a colon, 4 lines at the median.
 LED_IN, COLONS, OF = 36, 28, 38

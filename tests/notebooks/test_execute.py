@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tests.notebooks import samples
 from tests.notebooks.conftest import Tool
 from tools import execute as tool_module
-from tools.execute import absolute_paths, assign_ids, main, stale, tidy
+from tools.execute import main, stale
+from tools.form import absolute_paths, assign_ids, tidy
 from tools.storing import PROFILE, ROOT, chapter_files, environment, source_hash
 
 
