@@ -56,7 +56,14 @@ EXERCISE = (text(90), code("def ring():\n    raise NotImplementedError"), code("
 
 
 def test_minutes_are_counted_apart():
-    cells = [text(999, "facts"), text(1500), *[code("x = 1")] * 20, code(" "), *EXERCISE, code("drill(6)")]
+    cells = [
+        text(999, "facts"),
+        text(1500),
+        *[code("x = 1") for _ in range(20)],
+        code(" "),
+        *EXERCISE,
+        code("drill(6)"),
+    ]
     found = minutes(nbformat.v4.new_notebook(cells=cells), {"ring": 25, "tree": 10}, 3)
     assert found == Minutes(reading=20, exercises=35, drill=15, friday=0)
     assert found.shown() == "reading 20, exercises 35, drill 15 (minutes)"
