@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.practice.desk.place import is_planned
 from tests.notebooks import outputs, style
-from tests.notebooks.guards import GUARDS
+from tests.notebooks.guards import GUARDS, OF_A_PLAN
 from tests.notebooks.reading import Cell, Guard, Notebook, code_cells, load
 from tests.notebooks.samples import NAME
+from tools.chapter import every
 from tools.storing import ROOT, chapter_files
 
 STORED = chapter_files(["all"]) if any((ROOT / "notebooks").rglob("*.ipynb")) else []
+PLANNED = [path for path in (ROOT / one.notebook for one in every().values()) if is_planned(path)]
 Break = Callable[[Notebook], object]
 
 
@@ -138,6 +141,11 @@ def test_guards_let_harmless_things_pass(sample: Path, change: Break) -> None:
     change(notebook)
     said = [sentence for guard in GUARDS if guard is not outputs.fresh for sentence in guard(notebook, NAME)]
     assert said == []
+
+
+@pytest.mark.parametrize("path", PLANNED, ids=lambda p: p.stem)
+def test_planned_notebooks(path: Path) -> None:
+    assert [sentence for guard in OF_A_PLAN for sentence in guard(load(path), path.name)] == []
 
 
 def test_every_guard_has_a_fault_that_trips_it() -> None:

@@ -7,6 +7,7 @@ import re
 from tests.notebooks.reading import Notebook, at, code_cells, tags
 from tools.facts import minutes_of
 from tools.minutes import FRIDAY, FRIDAY_LIMIT
+from tools.new_chapter import WALK
 
 LEAST_CELLS, MOST_CELLS = 60, 90
 MOST_COLUMNS = 90  # at 1,280 px a wider line scrolls sideways
@@ -48,6 +49,14 @@ def names_its_factors(notebook: Notebook, name: str) -> list[str]:
     if any(re.search(r"\bvaries=", source) and re.search(r"\bfixed=", source) for source in sources):
         return []
     return [f"{name}: no table names its factors: give the comparison lab.table(…, varies=…, fixed=…)."]
+
+
+def whole(notebook: Notebook, name: str) -> list[str]:
+    """A planned chapter has every section of the walk, in its order."""
+    texts = (cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    found = [text.splitlines()[0].removeprefix("## ") for text in texts if text.startswith("## ")]
+    wanted = [heading for heading, _ in WALK]
+    return [] if [h for h in found if h in wanted] == wanted else [f"{name}: its sections are not {', '.join(wanted)}."]
 
 
 EVERY = (narrow,)
