@@ -1,9 +1,13 @@
 """The README shows chapter 06 as it is, its links lead somewhere, and its commands exist."""
 
+import json
 import re
+import shutil
+from pathlib import Path
 
-from tools.readme import PICTURE, lines, stored_picture
-from tools.storing import ROOT
+from tools.chapter import every
+from tools.readme import PICTURE, course_map, lines, stored_picture
+from tools.storing import ROOT, chapter_files
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -27,9 +31,19 @@ def test_make_targets_are_in_the_makefile():
     assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
 
 
-def test_chapters_that_are_there_are_on_the_map():
-    there = {path.name[:2] for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts}
-    shown = set()
-    for row in re.findall(r"^\| \d .*\|$", README, re.MULTILINE):
-        shown |= set(re.findall(r"\d\d", row.split("|")[3]))
-    assert shown == there
+def test_the_map_is_the_curriculums():
+    assert course_map() in README, "run `python -m tools.readme`"
+
+
+def test_a_planned_chapter_is_on_the_map_and_not_there(tmp_path):
+    for path in (Path("course_lib/bank/curriculum.yaml"), *(one.relative_to(ROOT) for one in chapter_files(["all"]))):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    assert course_map(tmp_path) == course_map()
+    course = {"cells": [], "metadata": {"course": {"status": "planned"}}}
+    new = tmp_path / every()["10"].notebook
+    new.write_text(json.dumps(course))
+    assert course_map(tmp_path) == course_map()
+    new.write_text(json.dumps({"cells": [], "metadata": {"course": {}}}))
+    (row,) = (line for line in course_map(tmp_path).splitlines() if line.startswith("| 2 "))
+    assert "10 distributed design" in row and row.endswith(", 10 |")

@@ -1,7 +1,7 @@
-"""Write the table of facts under a notebook's title from its metadata: `python -m tools.facts 00`.
+"""Write the table of facts under a notebook's title: `python -m tools.facts 00`.
 
-The metadata under `course` is the one place where questions, minutes, memory and level stand; the table is a Markdown
-cell tagged `facts`, made from it.
+Questions, memory and level stand once, in the notebook's metadata under `course`; minutes are computed from the
+notebook, its exercises and the bank. The table is a Markdown cell tagged `facts`, made from both.
 """
 
 from __future__ import annotations
@@ -12,19 +12,30 @@ from typing import Any
 
 import nbformat
 
-from tools.execute import write_notebook
+from tools.form import write_notebook
+from tools.minutes import Minutes, minutes
 from tools.storing import chapter_files
 
 TAG = "facts"
 
 
-def table(course: Mapping[str, Any]) -> str:
-    """The Markdown table of a chapter's metadata."""
+def minutes_of(notebook: Mapping[str, Any]) -> Minutes:
+    """Compute the minutes of a notebook of the course, with its exercises' own and the bank's answered questions."""
+    from course_lib.practice.checks import finding
+    from course_lib.practice.knowledge.questions import questions
+
+    chapter = int(notebook["metadata"]["course"]["chapter"])
+    exercises = {one.name: one.minutes for one in finding.exercises(f"{chapter:02d}")}
+    return minutes(notebook, exercises, len(questions(chapter=chapter, status="answered")))
+
+
+def table(course: dict[str, Any], takes: Minutes) -> str:
+    """The Markdown table of a chapter's metadata and minutes."""
     needs = course["needs"] if isinstance(course["needs"], str) else ", ".join(course["needs"])
     cells = {
         "chapter": course["chapter"],
         "answers": ", ".join(course["questions"]) or "no interview question of its own",
-        "takes": f"{course['minutes']} minutes",
+        "takes": takes.shown(),
         "needs": f"{course['memory_mb']} MB of memory",
         "level": course["level"],
         "read before": needs or "nothing",
@@ -33,14 +44,18 @@ def table(course: Mapping[str, Any]) -> str:
 
 
 def refresh(notebook: nbformat.NotebookNode) -> bool:
-    """Bring the cell tagged `facts` up to date; return whether it changed. ValueError if there is none."""
+    """Bring the cell tagged `facts` up to date, and drop minutes that were typed into the metadata.
+
+    Return whether anything changed. ValueError if there is no such cell.
+    """
     cells = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ValueError(f"The notebook has {len(cells)} cells tagged `{TAG}`: give the cell under the title this tag.")
-    wanted = table(notebook.metadata["course"])
+    typed = notebook.metadata["course"].pop("minutes", None)
+    wanted = table(notebook.metadata["course"], minutes_of(notebook))
     changed = cells[0].source != wanted
     cells[0].source = wanted
-    return changed
+    return changed or typed is not None
 
 
 def main(argv: list[str]) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from tools.execute import assign_ids, chapter_of, write_notebook
+from tools.form import assign_ids, chapter_of, write_notebook
 
 
 def update_from_percent(source: Path, target: Path) -> str:

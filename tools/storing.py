@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from course_lib.practice.desk.place import is_planned
+
 ROOT = Path(__file__).resolve().parent.parent
 STORING_PYTHON = (3, 11)
 PROFILE = "Python 3.11, CPU, one thread"
@@ -107,16 +109,17 @@ def _text(source: str | list[str]) -> str:
 
 
 def chapter_files(wanted: list[str], root: Path = ROOT) -> list[Path]:
-    """Find notebooks by chapter number, by path, or `all`.
+    """Find notebooks by chapter number, by path, or `all` (without those that are only planned).
 
     Raises:
         ValueError: Nothing matches; says what there is.
     """
     known = sorted(p for p in (root / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    planned = {p for p in known if is_planned(p)}
     found: list[Path] = []
     for name in wanted:
         if name == "all":
-            match = known
+            match = [p for p in known if p not in planned]
         elif name.endswith(".ipynb") and Path(name).exists():
             match = [Path(name).resolve()]
         else:

@@ -157,9 +157,22 @@ def rounded(x: Any, digits: int = 3) -> str:
 
 
 class Table:
-    """Rows under a header; aligned text in a terminal, an HTML table in a notebook."""
+    """Rows under a header; aligned text in a terminal, an HTML table in a notebook.
 
-    def __init__(self, rows: Sequence[Sequence[Any]], header: Sequence[str], digits: int = 3) -> None:
+    varies, fixed: what a comparison changes from row to row, and what it holds; shown below the rows.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[Any]],
+        header: Sequence[str],
+        digits: int = 3,
+        varies: str | None = None,
+        fixed: str | None = None,
+    ) -> None:
+        if (varies is None) != (fixed is None):
+            raise ValueError("A comparison names both what it varies and what it holds fixed: give varies= and fixed=.")
+        self.factors = f"Varies: {varies}. Held fixed: {fixed}." if varies is not None else ""
         for row in rows:
             if len(row) != len(header):
                 raise ValueError(f"A row has {len(row)} cells and the header {len(header)}: {list(row)!r}.")
@@ -178,7 +191,8 @@ class Table:
             fitted = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(cells, widths, self._right, strict=True)]
             return "  ".join(fitted).rstrip()
 
-        return "\n".join([line(self.header), line(["-" * width for width in widths]), *map(line, self.cells)])
+        lines = [line(self.header), line(["-" * width for width in widths]), *map(line, self.cells)]
+        return "\n".join([*lines, *([self.factors] if self.factors else [])])
 
     def _repr_html_(self) -> str:
         def line(tag: str, cells: list[str]) -> str:
@@ -187,9 +201,21 @@ class Table:
             return "<tr>" + "".join(inner) + "</tr>"
 
         body = "".join(line("td", cells) for cells in self.cells)
-        return f"<table><thead>{line('th', self.header)}</thead><tbody>{body}</tbody></table>"
+        below = f"<p>{html.escape(self.factors)}</p>" if self.factors else ""
+        return f"<table><thead>{line('th', self.header)}</thead><tbody>{body}</tbody></table>{below}"
 
 
-def table(rows: Sequence[Sequence[Any]], header: Sequence[str], digits: int = 3) -> Table:
-    """A table for a cell's last line; numbers are printed with `rounded`, columns of numbers are set to the right."""
-    return Table(rows, header, digits)
+def table(
+    rows: Sequence[Sequence[Any]],
+    header: Sequence[str],
+    digits: int = 3,
+    *,
+    varies: str | None = None,
+    fixed: str | None = None,
+) -> Table:
+    """A table for a cell's last line; numbers are printed with `rounded`, columns of numbers are set to the right.
+
+    varies, fixed: of a comparison, what differs between the rows and what does not, so that a reader can object; both
+    or neither, else ValueError.
+    """
+    return Table(rows, header, digits, varies, fixed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.practice.desk import place
 from course_lib.practice.knowledge.questions import Question, questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -13,7 +14,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 def notebook_of(chapter: int, folder: Path = NOTEBOOKS) -> Path | None:
     found = sorted(folder.glob(f"**/{chapter:02d}_*.ipynb"))
-    return next((path for path in found if ".ipynb_checkpoints" not in path.parts), None)
+    return next((p for p in found if ".ipynb_checkpoints" not in p.parts and not place.is_planned(p)), None)
 
 
 def tagged_cells(path: Path) -> dict[str, dict]:

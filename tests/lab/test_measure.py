@@ -115,6 +115,14 @@ def test_table_is_aligned_and_escaped():
     assert '<td style="text-align:right">2,048</td>' in shown._repr_html_()
 
 
+def test_a_comparison_names_what_varies_and_what_is_held_fixed():
+    shown = measure.table([["ring", 3], ["tree", 2]], ["name", "steps"], varies="the algorithm", fixed="4 ranks, <1 MB")
+    assert repr(shown).splitlines()[-1] == "Varies: the algorithm. Held fixed: 4 ranks, <1 MB."
+    assert "<p>Varies: the algorithm. Held fixed: 4 ranks, &lt;1 MB.</p>" in shown._repr_html_()
+    with pytest.raises(ValueError, match="give varies= and fixed="):
+        measure.table([["ring", 3]], ["name", "steps"], varies="the algorithm")
+
+
 def test_a_ragged_table_is_refused():
     with pytest.raises(ValueError, match="1 cells and the header 2"):
         measure.table([["a"]], ["x", "y"])

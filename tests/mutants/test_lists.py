@@ -4,6 +4,7 @@ import nbformat
 import pytest
 import yaml
 
+from course_lib.practice.desk.place import is_planned
 from tools.chapter import Laid, every
 from tools.mutants.listing import Mutant, changed_cell, check, read
 from tools.storing import ROOT
@@ -20,7 +21,7 @@ def test_a_mutant_finds_its_text_once_and_a_cell_that_could_notice(chapter: Laid
 
 @pytest.mark.parametrize("chapter", LISTED, ids=lambda one: one.number)
 def test_a_list_is_long_enough(chapter: Laid):
-    assert len(read(ROOT / chapter.mutants)) >= LEAST
+    assert is_planned(ROOT / chapter.notebook) or len(read(ROOT / chapter.mutants)) >= LEAST
 
 
 SAMPLE = {"name": "divisor", "wrong": "the mean is a sum", "old": "/ 4", "new": "/ 1", "noticed": "c06-02"}

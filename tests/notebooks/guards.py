@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.notebooks import outputs, style
+from tests.notebooks import outputs, style, walk
 from tests.notebooks.reading import Guard
 
 GUARDS: tuple[Guard, ...] = (
@@ -23,4 +23,11 @@ GUARDS: tuple[Guard, ...] = (
     style.described,
     style.identified,
     style.plain_prose,
+)
+OF_A_PLAN: tuple[Guard, ...] = (
+    outputs.no_machine_paths,
+    style.described,
+    style.identified,
+    style.plain_prose,
+    walk.whole,
 )

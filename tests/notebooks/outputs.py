@@ -6,7 +6,7 @@ import ast
 import re
 
 from tests.notebooks.reading import COMMENT_MARKS, Notebook, at, code_cells, compared, tags
-from tools.execute import absolute_paths, output_text
+from tools.form import absolute_paths, output_text
 from tools.storing import source_hash, stored_hash
 
 FIGURE = "application/vnd.course.figure+json"

@@ -9,11 +9,11 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from tools.execute import assign_ids, write_notebook
+from tools.form import assign_ids, write_notebook
 from tools.storing import source_hash
 
 NAME = "05_sample.ipynb"
-COURSE = {"chapter": "05", "questions": ["c05-q01"], "minutes": 5, "memory_mb": 200, "level": "basic", "needs": []}
+COURSE = {"chapter": "05", "questions": ["c05-q01"], "memory_mb": 200, "level": "basic", "needs": []}
 
 SETUP = "import sys\n\nprint(sys.version_info[:2])"
 SUM = "numbers = [1, 2, 3]\nprint(sum(numbers), 'in all')"

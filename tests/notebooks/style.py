@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.notebooks.reading import Cell, Notebook, at, code_cells
-from tools.execute import chapter_of
+from tools.form import chapter_of
 
 # LLMs-from-scratch, chapter 3: 36 of 38 code cells follow text, 28 lead-ins end in a colon, 4 lines at the median.
 LED_IN, COLONS, OF = 36, 28, 38
@@ -23,7 +23,6 @@ EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u26ff\u2705\u2728\u2753-\u2757
 META = {
     "chapter": (int, str),
     "questions": (list,),
-    "minutes": (int,),
     "memory_mb": (int, float),
     "level": (str,),
     "needs": (list, str),
@@ -69,6 +68,8 @@ def described(notebook: Notebook, name: str) -> list[str]:
     for key, kinds in META.items():
         if key in course and (not isinstance(course[key], kinds) or isinstance(course[key], bool)):
             found.append(f"{name}: metadata course.{key} is a {type(course[key]).__name__}.")
+    if "minutes" in course:
+        found.append(f"{name}: metadata course.minutes is typed; they are computed: run `python -m tools.facts`.")
     chapter = str(course.get("chapter", "")).zfill(2)
     if "chapter" in course and chapter != chapter_of(Path(name)):
         found.append(

@@ -14,7 +14,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from tests.notebooks import samples
 from tests.notebooks.conftest import Tool
 from tools import execute as tool_module
-from tools.execute import absolute_paths, assign_ids, main, stale, tidy
+from tools.execute import main, stale
+from tools.form import absolute_paths, assign_ids, tidy
 from tools.storing import PROFILE, ROOT, chapter_files, environment, source_hash
 
 
@@ -42,7 +43,7 @@ def test_a_run_has_one_thread_ordered_ranks_no_gpu_and_nobody_there(tmp_path: Pa
     foreign = {"MPLBACKEND": "pdf", "OMP_NUM_THREADS": "7", "HOME": "/mine", "COURSE_DATA_DIR": "/mine/d"}
     foreign |= {"XDG_DATA_HOME": "/mine/x", "XDG_RUNTIME_DIR": "/mine/r", "IPYTHONDIR": "/mine/i"}
     foreign |= {"JUPYTER_CONFIG_DIR": "/mine/j", "JUPYTER_PATH": "/mine/p"}
-    done = tool("tools.execute", path, **foreign)
+    done = tool("tools.execute", "--any-python", path, **foreign)
     assert done.returncode == 0, done.stderr
     output = nbformat.read(path, as_version=4).cells[0].outputs[0].text
     assert output == "['1', '1', '', 'cpu', 'module://matplotlib_inline.backend_inline']\n[] True True\n"
@@ -60,7 +61,7 @@ def test_a_notebook_is_written_only_when_its_run_succeeded(tmp_path: Path, tool:
         for name, (source, _) in bad.items()
     ]
     before = [path.read_bytes() for path in paths]
-    done = tool("tools.execute", *paths)
+    done = tool("tools.execute", "--any-python", *paths)
     assert done.returncode == 1
     assert [path.read_bytes() for path in paths] == before
     assert sorted(tmp_path.iterdir()) == paths
@@ -78,6 +79,13 @@ def test_another_python_is_refused_with_a_sentence(sample: Path, capsys, monkeyp
     said = capsys.readouterr().err
     assert "Outputs are stored on Python 3.11" in said and "PYTHON=python3.11" in said
     assert sample.read_bytes() == before
+
+
+def test_the_courses_own_notebooks_are_stored_on_one_python_alone(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(tool_module, "chapter_files", lambda _: [ROOT / "notebooks" / "00_start_here.ipynb"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["--any-python", "00"])
+    assert "the course's outputs have one profile" in capsys.readouterr().err
 
 
 def test_unknown_chapter_is_refused_with_a_sentence(capsys) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from course_lib.practice.desk.place import is_planned
 from tests.notebooks import outputs, style
-from tests.notebooks.guards import GUARDS
+from tests.notebooks.guards import GUARDS, OF_A_PLAN
 from tests.notebooks.reading import Cell, Guard, Notebook, code_cells, load
 from tests.notebooks.samples import NAME
+from tools.chapter import every
 from tools.storing import ROOT, chapter_files
 
 STORED = chapter_files(["all"]) if any((ROOT / "notebooks").rglob("*.ipynb")) else []
+PLANNED = [path for path in (ROOT / one.notebook for one in every().values()) if is_planned(path)]
 Break = Callable[[Notebook], object]
 
 
@@ -95,7 +98,8 @@ FAULTS: list[tuple[Guard, Break, str]] = [
     (style.short_cells, lambda n: code(n, 6).update(source="x = 1\n" * 25), "25 lines at the 90th percentile"),
     (style.short_cells, lambda n: n.update(cells=n["cells"][:1]), "has no code"),
     *((style.described, lambda n, k=k: n["metadata"]["course"].pop(k), f"course.{k} is missing") for k in style.META),
-    (style.described, lambda n: n["metadata"]["course"].update(minutes="5"), "course.minutes is a str"),
+    (style.described, lambda n: n["metadata"]["course"].update(memory_mb="5"), "course.memory_mb is a str"),
+    (style.described, lambda n: n["metadata"]["course"].update(minutes=5), "course.minutes is typed"),
     (style.described, lambda n: n["metadata"]["course"].update(chapter="06"), "the file's is 05"),
     (style.identified, lambda n: n["cells"][3].pop("id"), "cell 3 has no id"),
     (style.identified, lambda n: n["cells"][3].update(id="c05-01"), "id c05-01 is on 2 cells"),
@@ -137,6 +141,11 @@ def test_guards_let_harmless_things_pass(sample: Path, change: Break) -> None:
     change(notebook)
     said = [sentence for guard in GUARDS if guard is not outputs.fresh for sentence in guard(notebook, NAME)]
     assert said == []
+
+
+@pytest.mark.parametrize("path", PLANNED, ids=lambda p: p.stem)
+def test_planned_notebooks(path: Path) -> None:
+    assert [sentence for guard in OF_A_PLAN for sentence in guard(load(path), path.name)] == []
 
 
 def test_every_guard_has_a_fault_that_trips_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,17 @@ from tests.notebooks.conftest import Tool
 from tests.notebooks.samples import printed, stored
 from tests.runner import stages
 from tests.runner.table import table
+from tools.chapter import CURRICULUM, every
 from tools.network import GUARDED, NAMESPACE
+from tools.storing import ROOT, STORING_PYTHON
 
 PASSES = "def test_sum():\n    assert 1 + 1 == 2\n"
+STRICT = ("--python", ".".join(map(str, STORING_PYTHON)))  # the samples print the same on every Python
 ENVIRONMENT = """import os
 
 
 def test_progress_of_the_reader_is_out_of_reach():
-    assert "course-test-" in os.environ["COURSE_DATA_DIR"]
+    assert "course-pytest-" in os.environ["COURSE_DATA_DIR"]
     assert "COURSE_ORDERED" not in os.environ
 """
 FAILS = "def test_sum():\n    assert 1 + 1 == 3\n"
@@ -28,8 +32,14 @@ FAILS = "def test_sum():\n    assert 1 + 1 == 3\n"
 def project(root: Path, test: str, four: str, code: str = "x = 1\n") -> Path:
     (root / "tests").mkdir(parents=True)
     (root / "tests" / "test_sum.py").write_text(test)
+    (root / "tests" / "test_00_good.py").write_text("def test_of_chapter_00():\n    pass\n")
+    shutil.copy(ROOT / "conftest.py", root)
+    (root / CURRICULUM).parent.mkdir(parents=True)
+    (root / CURRICULUM).write_text("0_start:\n  0: good\n1_part:\n  1: four\n  2: planned\n")
+    (root / "tests" / "mutants").mkdir()
+    (root / "tests" / "mutants" / "00_good.yaml").write_text("[]\n")
     (root / "code.py").write_text(code)
-    (root / "pyproject.toml").write_text("[tool.ruff]\nline-length = 120\n")
+    (root / "pyproject.toml").write_text("[tool.ruff]\nline-length = 120\nlint.isort.known-first-party = ['tools']\n")
     good = stored("print(2 + 2)", printed("4\n"))
     samples.save(good, root / "notebooks" / "00_good.ipynb")
     samples.save(stored("print(2 + 2)", printed(four)), root / "notebooks" / "1_part" / "01_four.ipynb")
@@ -42,9 +52,9 @@ def rows(said: str) -> dict[str, list[str]]:
 
 def test_everything_green(tmp_path: Path, tool: Tool) -> None:
     root = project(tmp_path, ENVIRONMENT + "\n\n" + PASSES, "4\n")
-    done = tool("tests.run", "--root", root)
+    done = tool("tests.run", "--root", root, *STRICT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "4 passed, 0 failed"
+    assert done.stdout.splitlines()[-1] == "5 passed, 0 failed"
     found = rows(done.stdout)
     assert list(found) == ["00_good", "01_four"]
     assert [words[1:4] for words in found.values()] == [["1", "/", "1"]] * 2
@@ -56,27 +66,45 @@ def test_everything_green(tmp_path: Path, tool: Tool) -> None:
 
 def test_each_part_that_fails_is_counted(tmp_path: Path, tool: Tool) -> None:
     root = project(tmp_path / "p", FAILS, "5\n", code="import os\n")
-    done = tool("tests.run", "--root", root, "--junit", tmp_path / "reports")
+    done = tool("tests.run", "--root", root, "--junit", tmp_path / "reports", *STRICT)
     assert done.returncode == 1
     assert "Lint: failed" in done.stdout
-    assert "Unit tests: 0 passed, 1 failed" in done.stdout
-    assert done.stdout.splitlines()[-1] == "1 passed, 3 failed"
+    assert "Unit tests: 1 passed, 1 failed" in done.stdout
+    assert done.stdout.splitlines()[-1] == "2 passed, 3 failed"
     assert [words[-2:] for words in rows(done.stdout).values()][1] == ["1", "failed"]
     assert [p.name for p in (tmp_path / "reports" / "executed").iterdir()] == ["01_four.ipynb"]
     assert not (root / "build").exists()
 
 
-def test_one_chapter_runs_its_notebook_alone(tmp_path: Path, tool: Tool) -> None:
-    root = project(tmp_path, FAILS, "5\n")
-    done = tool("tests.run", "--root", root, "--chapter", "0", "--lax")
+def test_one_chapter_runs_what_concerns_it_and_nothing_else(tmp_path: Path, tool: Tool) -> None:
+    root = project(tmp_path, FAILS, "5\n", code="import os\n")
+    done = tool("tests.run", "--root", root, "--chapter", "0", *STRICT)
     assert done.returncode == 0, done.stdout
+    assert "Unit tests: 1 passed, 0 failed" in done.stdout and "Lint: passed" in done.stdout
+    assert list(rows(done.stdout)) == ["00_good"]
+    assert done.stdout.splitlines()[-1] == "2 passed, 0 failed"
+    done = tool("tests.run", "--root", root, "--chapter", "00", "--notebooks", "--lax")
     assert done.stdout.splitlines()[-1] == "1 passed, 0 failed"
     assert "lax, as asked for" in done.stdout and "Unit tests" not in done.stdout
 
 
-def test_unknown_chapter_is_a_sentence(tmp_path: Path, capsys) -> None:
-    assert run.main(["--root", str(project(tmp_path, PASSES, "4\n")), "--chapter", "7"]) == 2
-    assert "No notebook '7'" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("7", "There is no chapter '7': the curriculum has 00 to 02."),
+        ("x", "There is no chapter 'x': the curriculum has 00 to 02."),
+        ("1", "Chapter 01 (four) is half laid: it lacks tests/mutants/01_four.yaml."),
+        ("02", "Chapter 02 (planned) is planned and has no files yet: `python -m tools.new_chapter 02` begins it."),
+    ],
+)
+def test_a_chapter_that_is_not_whole_is_a_sentence(tmp_path: Path, capsys, wanted: str, words: str) -> None:
+    assert run.main(["--root", str(project(tmp_path, PASSES, "4\n")), "--chapter", wanted]) == 2
+    assert capsys.readouterr().err == words + "\n"
+
+
+def test_every_chapter_that_is_there_is_where_its_number_says() -> None:
+    known = {ROOT / one.notebook for one in every().values()}
+    assert set((ROOT / "notebooks").rglob("[0-9][0-9]_*.ipynb")) - known == set()
 
 
 def test_no_notebooks_at_all_is_a_failure(tmp_path: Path, capsys) -> None:

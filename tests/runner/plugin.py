@@ -21,7 +21,7 @@ from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from tools.comparing import compare_text
-from tools.execute import write_notebook
+from tools.form import write_notebook
 from tools.memory import MemorySampler
 
 TAG = "COURSE_TESTED_NOTEBOOK"

@@ -9,13 +9,17 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tools.storing import PROFILE, ROOT, on_storing_python
 
-LINT = (("ruff", "check", "."), ("ruff", "format", "--check", "."))
+LINT = (("ruff", "check"), ("ruff", "format", "--check"))
+HERE = tuple(sys.version_info[:2])
+# A file's tests stay on one process, since they share what it prepares; two processes wait side by side.
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
 
 
 @dataclass
@@ -30,19 +34,20 @@ class Stage:
     notes: list[str] = field(default_factory=list)
 
 
-def lint(root: Path, env: dict[str, str]) -> Stage:
-    """Check style and layout of all Python files and notebooks."""
+def lint(root: Path, env: dict[str, str], files: Sequence[Path] = ()) -> Stage:
+    """Check style and layout of these Python files and notebooks, or of all where none is named."""
     print("== Lint: ruff check, ruff format --check", flush=True)
     if importlib.util.find_spec("ruff") is None:
         return Stage("Lint: failed, ruff is not installed here. Run `make test`, which installs it.", False)
-    codes = [subprocess.run([sys.executable, "-m", *command], cwd=root, env=env).returncode for command in LINT]
+    named = list(map(str, files)) or ["."]
+    codes = [subprocess.run([sys.executable, "-m", *command, *named], cwd=root, env=env).returncode for command in LINT]
     remedy = "`ruff check --fix .` and `ruff format .` repair most of it"
     return Stage("Lint: passed" if not any(codes) else f"Lint: failed ({remedy})", not any(codes))
 
 
-def unit(root: Path, env: dict[str, str], out: Path) -> Stage:
-    """Run the unit tests under tests/."""
-    print("\n== Unit tests", flush=True)
+def unit(root: Path, env: dict[str, str], out: Path, chapter: str | None = None) -> Stage:
+    """Run the unit tests under tests/, or those of one chapter ("06"), on two processes side by side."""
+    print(f"\n== Unit tests{f' of chapter {chapter}' if chapter else ''}", flush=True)
     report = out / "unit.xml"
     report.unlink(missing_ok=True)
     # Live output and a progress bar are things that unit tests look at.
@@ -55,7 +60,9 @@ def unit(root: Path, env: dict[str, str], out: Path) -> Stage:
         f"--junitxml={report}",
         "-p",
         "no:cacheprovider",
-        "--durations=5",
+        "--durations=10",
+        *SIDE_BY_SIDE,
+        *(["--chapter", chapter] if chapter else []),
     ]
     code = subprocess.run(command, cwd=root, env=env).returncode
     counts = read_junit(report)
@@ -66,16 +73,14 @@ def unit(root: Path, env: dict[str, str], out: Path) -> Stage:
     return Stage(line, ok, counts["passed"], failed)
 
 
-def how_strict(
-    gpu: bool, lax: bool = False, version: tuple[int, ...] = tuple(sys.version_info[:2])
-) -> tuple[bool, str]:
-    """Whether outputs are compared strictly in this run, and a sentence that says so."""
-    here = ".".join(map(str, version))
+def how_strict(gpu: bool, lax: bool = False, here: tuple[int, ...] = HERE) -> tuple[bool, str]:
+    """Whether outputs are compared strictly in this run on the Python `here`, and a sentence that says so."""
     every = "every cell must run and every assertion hold, and stored outputs are not compared"
     if gpu:
         return False, f"lax, because this run uses the accelerator: {every}"
-    if not on_storing_python(version):
-        return False, f"lax, because this is Python {here} and outputs are stored on {PROFILE}: {every}"
+    if not on_storing_python(here):
+        named = ".".join(map(str, here))
+        return False, f"lax, because this is Python {named} and outputs are stored on {PROFILE}: {every}"
     if lax:
         return False, f"lax, as asked for: {every}"
     return True, f"strict: every stored output that is not marked as measured is compared ({PROFILE})"

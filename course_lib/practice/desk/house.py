@@ -30,9 +30,13 @@ def chapters(workspace: Path) -> list[Chapter]:
 
 
 def notebooks() -> list[Path]:
-    """Return the paths of the notebooks inside their folder, in reading order. CourseError where there is none."""
+    """Return the paths of the notebooks inside their folder, in reading order, without those that are only planned.
+
+    CourseError where there is no folder of notebooks.
+    """
     source = place.notebooks()
-    names = [path.relative_to(source) for path in source.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    paths = [path for path in source.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts]
+    names = [path.relative_to(source) for path in paths if not place.is_planned(path)]
     return sorted(names, key=lambda name: name.name)
 
 

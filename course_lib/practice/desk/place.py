@@ -1,5 +1,6 @@
 """Where the course's own files are: its notebooks, its lock and the reader's workspace."""
 
+import json
 import os
 from pathlib import Path
 
@@ -26,6 +27,15 @@ def root() -> Path:
 def notebooks() -> Path:
     """Return the folder of the course's own notebooks, outputs included."""
     return root() / "notebooks"
+
+
+def is_planned(notebook: Path) -> bool:
+    """Whether a notebook is laid out for its author alone: its metadata `course` has the status planned."""
+    try:
+        course = json.loads(notebook.read_bytes())["metadata"]["course"]
+    except (OSError, ValueError, KeyError, TypeError):  # what cannot be read is for others to say
+        return False
+    return isinstance(course, dict) and course.get("status") == "planned"
 
 
 def lock() -> Path:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from course_lib.practice.desk.place import CourseError
+from course_lib.practice.desk.place import CourseError, is_planned
 
 STATE = Path(".course") / "workspace.json"
 FORMAT = 1
@@ -142,10 +142,10 @@ def _dated_name(copy: Path) -> Path:
 
 
 def course_files(source: Path) -> Iterator[Path]:
-    """Yield the files under `source` that belong in a workspace, in order; hidden ones and checkpoints do not."""
+    """Yield the files under `source` that belong in a workspace, in order; hidden and planned ones do not."""
     for path in sorted(source.rglob("*")):
         hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(source).parts)
-        if path.is_file() and not hidden:
+        if path.is_file() and not hidden and not (path.suffix == ".ipynb" and is_planned(path)):
             yield path
 
 
