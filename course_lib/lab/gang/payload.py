@@ -7,6 +7,7 @@ written from its own memory (torch's own pickling copies it twice), and one shar
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
 import inspect
 import os
@@ -64,10 +65,28 @@ class _Pickler(cloudpickle.Pickler):
             # torch's config modules are of a class of their own; cloudpickle takes `torch.distributed.config` along
             # with any function that mentions `dist` and an attribute called `config`, and cannot pickle it.
             return importlib.import_module, (obj.__name__,)
+        if isinstance(obj, functools._lru_cache_wrapper) and not _found_by_name(obj):
+            # It pickles by its name, which a rank cannot look up in the notebook: the function travels, the cache not.
+            return _cached, (obj.__wrapped__, obj.cache_parameters(), {**vars(obj), "__wrapped__": None})
         return super().reducer_override(obj)
 
 
 _KNOWN_DEVICES = {"cpu", "cuda", "xpu", "mps"}
+
+
+def _found_by_name(obj: Any) -> bool:
+    """Say whether a rank finds an object by its module and name."""
+    found: Any = sys.modules.get(obj.__module__) if obj.__module__ != "__main__" else None
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is obj
+
+
+def _cached(function: Any, parameters: dict[str, Any], attributes: dict[str, Any]) -> Any:
+    """Rebuild what functools.lru_cache made of a function, with an empty cache."""
+    cached = functools.lru_cache(**parameters)(function)
+    vars(cached).update(attributes | {"__wrapped__": function})
+    return cached
 
 
 def _untyped_storage(data: Any, from_accelerator: bool) -> Any:
