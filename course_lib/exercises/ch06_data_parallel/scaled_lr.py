@@ -110,7 +110,9 @@ from 0.1 at batch 256.
     "accuracy. For Adam many scale by the square root instead.",
     wrong=(
         Wrong(_starts_at_zero, "The warm-up starts at the rate that is known to work for one rank, not at zero."),
-        Wrong(_never_stops_climbing, "The rate goes on climbing after the warm-up; it must stay at base_lr·world_size."),
+        Wrong(
+            _never_stops_climbing, "The rate goes on climbing after the warm-up; it must stay at base_lr·world_size."
+        ),
         Wrong(_counts_from_one, "Steps count from 0: the first step has not climbed yet. Is there a + 1 too many?"),
         Wrong(_arrives_a_step_early, "The line ends at step warmup_steps, one later: there is a - 1 too many."),
         Wrong(
@@ -119,7 +121,10 @@ from 0.1 at batch 256.
         ),
         Wrong(_divides_by_no_warmup, "warmup_steps = 0 means no warm-up: do not divide by it."),
         Wrong(_jumps, "The rate stays low and then jumps; a gradual warm-up climbs by the same amount at every step."),
-        Wrong(_forgets_the_warmup, "There is no warm-up: a rate of world_size times the old one at step 0 makes training diverge."),
+        Wrong(
+            _forgets_the_warmup,
+            "There is no warm-up: a rate of world_size times the old one at step 0 makes training diverge.",
+        ),
     ),
     alternatives=(_by_cases, _by_weights),
     cheats=(

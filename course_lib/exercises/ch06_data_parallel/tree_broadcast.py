@@ -40,7 +40,9 @@ def why(seen: Seen) -> tuple[str, str]:
             "loop?"
         )
     else:
-        words = "A rank that passes the tensor on must have received it before, and a rank that has it writes it in place."
+        words = (
+            "A rank that passes the tensor on must have received it before, and a rank that has it writes it in place."
+        )
     return f"The values on {seen.who} are not those of rank 0.", words
 
 

@@ -81,7 +81,9 @@ def run(
 
 def seen_of(value: Any) -> Seen:
     """Return what a rank brought back, in the kernel; raise Unreadable where it is not what `run` returns."""
-    names = {field.name: type(field.default_factory() if field.name == "called" else field.default) for field in _FIELDS}
+    names = {
+        field.name: type(field.default_factory() if field.name == "called" else field.default) for field in _FIELDS
+    }
     if type(value) is not dict or set(value) != set(names):
         raise Unreadable
     if any(type(value[name]) is not kind for name, kind in names.items() if name != "value"):

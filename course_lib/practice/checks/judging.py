@@ -113,7 +113,9 @@ def _try(exercise: Exercise, answer: Answer, trial: Trial, verdict: Verdict, kep
             if not found.ok:
                 return "failed"
     if exercise.everywhere and not same_elsewhere(exercise, answer, trial, [seen.value for seen in outcome]):
-        text = "In another process, with another hash seed, process id and host name, the same calls gave other results."
+        text = (
+            "In another process, with another hash seed, process id and host name, the same calls gave other results."
+        )
         kept["everywhere"] = failed(text, exercise.everywhere)
         return "failed"
     return "passed"

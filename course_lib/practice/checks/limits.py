@@ -27,8 +27,8 @@ class Stopped:
 
     @property
     def waited(self) -> bool:
-        """Whether ranks waited for each other, or did not come to an end; otherwise something was raised."""
-        return self.cause in _WAITS
+        """Whether ranks waited for each other or met in different calls, or did not come to an end; else it raised."""
+        return self.cause in _WAITS or "SIGABRT" in self.head
 
 
 def run_trial(exercise: Exercise, answer: Answer, trial: Trial) -> list[Seen] | Stopped:
@@ -76,7 +76,7 @@ def _stopped(error: Any, exercise: Exercise) -> Stopped:
     own, notes, skip = [], [], False
     for line in rest:
         machinery = any(f"course_lib/{place}" in line for place in ("practice", "lab"))
-        drives = f", in {exercise.drive.__name__}" in line and "course_lib/exercises" in line
+        drives = line.endswith((", in act", f", in {exercise.drive.__name__}")) and "course_lib/exercises" in line
         if line.strip().startswith("Where the") and error.cause in ("exception", "signal", "exit"):
             break
         if line.startswith("In the call "):  # a note of the form that made the call

@@ -222,9 +222,7 @@ def _reveal(question: Question) -> Event | None:
 def _events(kind: str, question: Question) -> list[Event]:
     found = Progress.open().events(kind, question.id)
     return [
-        event
-        for event in found
-        if event.content_hash == question.content_hash and is_number(event.data.get("guess"))
+        event for event in found if event.content_hash == question.content_hash and is_number(event.data.get("guess"))
     ]
 
 

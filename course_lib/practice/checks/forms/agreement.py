@@ -26,13 +26,17 @@ def agree(got: Any, want: Any, tolerance: float) -> bool:
     if type(want) is dict:
         return got.keys() == want.keys() and all(agree(got[key], want[key], tolerance) for key in want)
     if type(want).__name__ == "Tensor":
-        return got.dtype == want.dtype and (close(got, want, tolerance) if want.is_floating_point() else got.equal(want))
+        return got.dtype == want.dtype and (
+            close(got, want, tolerance) if want.is_floating_point() else got.equal(want)
+        )
     return bool(got == want)
 
 
 def written(stub: Answer, call: Sequence[Any], got: Any = _ABSENT, want: Any = None) -> str:
     """Write a call as a reader can type it, and the two results as far as they differ."""
-    named = ", ".join(f"{name}={value!r}" for name, value in zip(inspect.signature(stub).parameters, call, strict=False))
+    named = ", ".join(
+        f"{name}={value!r}" for name, value in zip(inspect.signature(stub).parameters, call, strict=False)
+    )
     text = f"{stub.__name__}({named})"
     if got is _ABSENT:
         return text

@@ -65,9 +65,7 @@ def calls(arguments: Mapping[str, Argument], optional: int, rng: random.Random, 
         for b in wholes:
             if a != b:
                 base = drawn()
-                found += [
-                    base | {a: base[b] + off} for off in (-1, 0, 1) if arguments[a].allowed(base[b] + off)
-                ]
+                found += [base | {a: base[b] + off} for off in (-1, 0, 1) if arguments[a].allowed(base[b] + off)]
     one, other = drawn(), drawn()
     found += [one, *(one | {name: other[name]} for name in names)]
     listed = [[call[name] for name in names] for call in found]

@@ -151,7 +151,10 @@ def _first_fault(
         return f"{stub.__name__} returned {kind(got)}; expected {kind(want)}.{none}", ""
     if asked.index(call) not in off:
         text = f"{written(stub, call)} is right at first, and gives another result when it is called again."
-        return text, "Something is kept between calls: a global, a default that is changed, a cache whose key is too small."
+        return (
+            text,
+            "Something is kept between calls: a global, a default that is changed, a cache whose key is too small.",
+        )
     return written(stub, call, got, want), _why(asked, results, off, programs, tolerance)
 
 
@@ -196,7 +199,10 @@ def _explain_stop(stub: Answer, programs: Sequence[Wrong], trial: Trial, stopped
         for call in trial.given["calls"]:
             error = _value(program.code, call)
             if isinstance(error, Exception):
-                if type(error).__name__ in stopped.head and f"In the call {_written(stub.__name__, call)}." in stopped.head:
+                if (
+                    type(error).__name__ in stopped.head
+                    and f"In the call {_written(stub.__name__, call)}." in stopped.head
+                ):
                     return program.message
                 break
     return ""

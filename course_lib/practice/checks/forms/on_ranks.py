@@ -98,7 +98,11 @@ def on_ranks(
             found = _seen(trial, number, [one[number] for one in seen], expected)
             faults = _faults(rest["stub"].__name__, found, [one[number] for one in seen], least, why)
             for fault in faults:
-                text = fault.text if number == 0 else f"{_describe(number, call)}: {fault.text[:1].lower()}{fault.text[1:]}"
+                text = (
+                    fault.text
+                    if number == 0
+                    else f"{_describe(number, call)}: {fault.text[:1].lower()}{fault.text[1:]}"
+                )
                 yield failed(text if text[:4] != "rank" else f"R{text[1:]}", fault.why)
                 return
             for cost in costs(found):
