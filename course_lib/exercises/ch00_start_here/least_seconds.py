@@ -5,13 +5,9 @@ The roofline model: Williams, Waterman and Patterson, "Roofline" (CACM 2009).
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import Callable, Iterator
-from typing import Any
-
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.forms.arguments import one_of, real, whole
+from course_lib.practice.checks.forms.by_cases import by_cases
 
 
 def least_seconds(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
@@ -25,92 +21,36 @@ def reference(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, by
     return max(2 * m * k * n / flops_per_s, moved / bytes_per_s)
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """A square product, a thin one and a vector, on machines drawn at random."""
-    asked: list[list[Any]] = [[512, 512, 512, 1e11, 1e10]]
-    for size in (8, 64, 2_048):
-        flops_per_s, bytes_per_s = rng.uniform(1e10, 1e15), rng.uniform(1e9, 3e12)
-        asked.append([rng.randint(1, 8), size, rng.randint(64, 8_192), flops_per_s, bytes_per_s, rng.choice([1, 2, 8])])
-    asked.append([4_096, 4_096, 4_096, rng.uniform(1e10, 1e11), 1e12])
-    asked.append([1, 4_096, 4_096, 1e15, rng.uniform(1e11, 1e12), 2])
-    return [Trial("", 1, {"asked": asked})]
+def _arithmetic(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
+    return reference(m, k, n, flops_per_s, float("inf"), size)
 
 
-def drive(answer: Callable[..., Any], rank: int, asked: list[list[Any]]) -> list[Any]:
-    """Ask for each product and machine."""
-    return [answer(*one) for one in asked]
+def _memory(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
+    return reference(m, k, n, float("inf"), bytes_per_s, size)
 
 
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Compare with the larger of both times."""
-    for number, (asked, got) in enumerate(zip(trial.given["asked"], seen[0], strict=True)):
-        if type(got) not in (float, int):
-            yield failed(f"least_seconds returned {kind(got)}; expected float.")
-            return
-        m, k, n, flops_per_s, bytes_per_s, size = asked if len(asked) == 6 else [*asked, 4]
-        moved, flops = size * (m * k + k * n + m * n), 2 * m * k * n
-        times = flops / flops_per_s, moved / bytes_per_s
-        if not math.isclose(got, max(times), rel_tol=1e-9):
-            text = (
-                f"({m}, {k}) times ({k}, {n}) at {flops_per_s:.3g} FLOP/s and {bytes_per_s:.3g} B/s, {size} bytes per "
-                f"element: {got:.4g} s, not {max(times):.4g} s."
-            )
-            yield failed(text, _why(got, times, (m, k, n), asked, number))
-            return
-    yield passed("The larger of both times, for square, thin and one-row products and three sizes of elements.")
+def _adds_both(*call: float) -> float:
+    return _arithmetic(*call) + _memory(*call)
 
 
-def _why(got: float, times: tuple[float, float], shape: tuple[int, int, int], asked: list[Any], number: int) -> str:
-    m, k, n = shape
-    arithmetic, memory = times
-    size = asked[5] if len(asked) == 6 else 4
-
-    def is_(*candidates: float) -> bool:
-        return any(math.isclose(got, candidate, rel_tol=1e-9) for candidate in candidates)
-
-    if is_(arithmetic + memory):
-        return "Both go on at the same time: the longer one decides. Their sum is what a machine without overlap takes."
-    if is_(min(times)):
-        return "That is the shorter of both. The product is done when arithmetic and memory are both done."
-    if is_(arithmetic / 2):
-        return "A multiplication and an addition are two FLOPs."
-    if is_(memory * (m * k + k * n) / (m * k + k * n + m * n)):
-        return "The result is moved too: it has m·n elements to write."
-    if is_(memory * 4 / size) and size != 4:
-        return "bytes_per_element is not always 4."
-    if number and is_(2 * 512**3 / 1e11):
-        return (
-            "It is right for 512 on the task's machine and the same for all others: a number typed in is not a bound."
-        )
-    return "Two times, one for 2·m·k·n FLOPs and one for the bytes of three matrices; the product cannot beat either."
+def _takes_the_shorter(*call: float) -> float:
+    return min(_arithmetic(*call), _memory(*call))
 
 
-def _adds_both(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
-    return 2 * m * k * n / flops_per_s + bytes_per_element * (m * k + k * n + m * n) / bytes_per_s
+def _counts_one_flop(*call: float) -> float:
+    return max(_arithmetic(*call) / 2, _memory(*call))
 
 
-def _takes_the_shorter(
-    m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4
-) -> float:
-    return min(2 * m * k * n / flops_per_s, bytes_per_element * (m * k + k * n + m * n) / bytes_per_s)
+def _forgets_the_result(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
+    return max(_arithmetic(m, k, n, flops_per_s, bytes_per_s), size * (m * k + k * n) / bytes_per_s)
 
 
-def _counts_one_flop(
-    m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4
-) -> float:
-    return max(m * k * n / flops_per_s, bytes_per_element * (m * k + k * n + m * n) / bytes_per_s)
+def _knows_only_float32(*call: float) -> float:
+    return reference(*call[:5])
 
 
-def _forgets_the_result(
-    m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4
-) -> float:
-    return max(2 * m * k * n / flops_per_s, bytes_per_element * (m * k + k * n) / bytes_per_s)
-
-
-def _knows_only_float32(
-    m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4
-) -> float:
-    return max(2 * m * k * n / flops_per_s, 4 * (m * k + k * n + m * n) / bytes_per_s)
+def _typed_in(*call: float) -> float:
+    return 0.00268435456
 
 
 def _by_intensity(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
@@ -127,11 +67,7 @@ def _by_cases(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, by
     return compute if compute > memory else memory
 
 
-def _typed_in(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
-    return 0.00268435456
-
-
-EXERCISE = Exercise(
+EXERCISE = by_cases(
     id="00.least_seconds",
     title="The least time of a matrix product",
     difficulty=1,
@@ -145,10 +81,20 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
 """,
     stub=least_seconds,
     reference=reference,
-    trials=trials,
-    drive=drive,
-    judge=judge,
-    limit=5.0,
+    arguments={
+        **{name: whole(1, 8_192) for name in "mkn"},
+        "flops_per_s": real(1e10, 1e15),
+        "bytes_per_s": real(1e9, 3e12),
+        "bytes_per_element": one_of(1, 2, 4, 8),
+    },
+    examples=(
+        (512, 512, 512, 1e11, 1e10),
+        (4_096, 4_096, 4_096, 3e10, 1e12, 2),
+        (1_024, 4_096, 512, 2e11, 3e12, 8),
+        (1, 4_096, 4_096, 1e15, 3e11, 2),
+    ),
+    passes="The larger of both times, for square, thin and one-row products and all sizes of elements.",
+    otherwise="Two times, one for 2·m·k·n FLOPs and one for the bytes of three matrices; the product cannot beat either.",
     hints=(
         "Imagine a machine whose memory is infinitely fast: how long does the product take? Then one whose "
         "arithmetic is.",
@@ -161,12 +107,23 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
     "token, the bytes of the weights decide on every machine; with thousands of rows arithmetic does. Where they "
     "meet is the machine's FLOPs per byte.",
     wrong=(
-        Wrong(_adds_both, "the longer one decides"),
-        Wrong(_takes_the_shorter, "the shorter of both"),
-        Wrong(_counts_one_flop, "are two FLOPs"),
-        Wrong(_forgets_the_result, "The result is moved too"),
-        Wrong(_knows_only_float32, "not always 4"),
+        Wrong(
+            _adds_both,
+            "Both go on at the same time: the longer one decides. Their sum is what a machine without overlap takes.",
+        ),
+        Wrong(
+            _takes_the_shorter,
+            "That is the shorter of both. The product is done when arithmetic and memory are both done.",
+        ),
+        Wrong(_counts_one_flop, "A multiplication and an addition are two FLOPs."),
+        Wrong(_forgets_the_result, "The result is moved too: it has m·n elements to write."),
+        Wrong(_knows_only_float32, "bytes_per_element is not always 4."),
     ),
     alternatives=(_by_intensity, _by_cases),
-    cheats=(Wrong(_typed_in, "a number typed in is not a bound"),),
+    cheats=(
+        Wrong(
+            _typed_in,
+            "It is right for 512 on the task's machine and the same for all others: a number typed in is not a bound.",
+        ),
+    ),
 )

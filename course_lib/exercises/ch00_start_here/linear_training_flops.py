@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import torch
 from torch import nn
 
 from course_lib.lab import count_flops
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.forms.arguments import one_of, whole
+from course_lib.practice.checks.forms.by_cases import by_cases
 
 
 def linear_training_flops(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
@@ -25,51 +22,12 @@ def reference(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
     return products * 2 * tokens * d_in * d_out
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """Small layers that the kernel can really run, and one that it cannot."""
-    sizes = [[rng.randint(2, 60) for _ in range(3)] for _ in range(3)] + [[4_194_304, 8_192, 28_672]]
-    return [Trial("", 1, {"asked": [[*size, first] for size in sizes for first in (False, True)]})]
-
-
-def drive(answer: Callable[..., Any], rank: int, asked: list[list[Any]]) -> list[Any]:
-    """Ask for each size."""
-    return [answer(*one) for one in asked]
-
-
 def counted(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    """Run the layer forward and backward and count the FLOPs of its matrix products."""
+    """Run a layer forward and backward and count the FLOPs of its matrix products; by the rule where it is large."""
+    if max(tokens, d_in, d_out) > 60:
+        return reference(tokens, d_in, d_out, is_first)
     layer, x = nn.Linear(d_in, d_out), torch.randn(tokens, d_in, requires_grad=not is_first)
     return count_flops(lambda: layer(x).sum().backward())
-
-
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Compare small layers with PyTorch's own count, the large one with the rule."""
-    for (tokens, d_in, d_out, is_first), got in zip(trial.given["asked"], seen[0], strict=True):
-        if type(got) is not int:
-            yield failed(f"linear_training_flops returned {kind(got)}; expected int.", "A count is a whole number.")
-            return
-        forward = 2 * tokens * d_in * d_out
-        expected = counted(tokens, d_in, d_out, is_first) if tokens < 100 else (2 if is_first else 3) * forward
-        if got != expected:
-            which = "the first layer" if is_first else "a layer in the middle"
-            text = (
-                f"{tokens:,} rows through {which}, {d_in:,} to {d_out:,}: {got:,} FLOPs; PyTorch counts {expected:,}."
-            )
-            yield failed(text, _why(got, forward, is_first))
-            return
-    yield passed("Equal to PyTorch's own count, for a layer in the middle and for the first one.")
-
-
-def _why(got: int, forward: int, is_first: bool) -> str:
-    if got == forward:
-        return "That is the forward pass alone. The backward pass has matrix products of its own."
-    if 2 * got in (2 * forward, 3 * forward) or 2 * got == (2 if is_first else 3) * forward:
-        return "A multiplication and an addition are two FLOPs: a product of (m, k) and (k, n) takes 2·m·k·n."
-    if is_first and got == 3 * forward:
-        return "Nobody needs the gradient of the data: the first layer has one product less."
-    if not is_first and got == 2 * forward:
-        return "The backward pass of a layer in the middle has two products: one for its weights, one for its input."
-    return "Write down the shapes of x, W and the output's gradient, then each product that is needed and its 2·m·k·n."
 
 
 def _counts_the_forward_pass(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
@@ -77,19 +35,19 @@ def _counts_the_forward_pass(tokens: int, d_in: int, d_out: int, is_first: bool)
 
 
 def _forgets_that_the_first_layer_is_cheaper(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return 6 * tokens * d_in * d_out
+    return reference(tokens, d_in, d_out, False)
 
 
 def _takes_backward_for_as_long_as_forward(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return 4 * tokens * d_in * d_out
+    return reference(tokens, d_in, d_out, True)
 
 
 def _counts_multiplications_only(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return (2 if is_first else 3) * tokens * d_in * d_out
+    return reference(tokens, d_in, d_out, is_first) // 2
 
 
 def _returns_a_float(tokens: int, d_in: int, d_out: int, is_first: bool) -> float:
-    return (4.0 if is_first else 6.0) * tokens * d_in * d_out
+    return float(reference(tokens, d_in, d_out, is_first))
 
 
 def _adds_up_the_products(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
@@ -114,7 +72,7 @@ def _measures_instead_of_counting(tokens: int, d_in: int, d_out: int, is_first: 
     return counter.get_total_flops()
 
 
-EXERCISE = Exercise(
+EXERCISE = by_cases(
     id="00.linear_training_flops",
     title="A layer's share of a training step",
     difficulty=1,
@@ -128,11 +86,13 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
 """,
     stub=linear_training_flops,
     reference=reference,
-    trials=trials,
-    drive=drive,
-    judge=judge,
+    expected=counted,
+    arguments={**{name: whole(1, 60) for name in ("tokens", "d_in", "d_out")}, "is_first": one_of(False, True)},
+    examples=((4_194_304, 8_192, 28_672, False), (4_194_304, 8_192, 28_672, True)),
+    passes="Equal to PyTorch's own count, for a layer in the middle and for the first one.",
+    otherwise="Write down the shapes of x, W and the output's gradient, then each product that is needed and its "
+    "2·m·k·n. A count is a whole number.",
     forbidden=("torch.utils.flop_counter.FlopCounterMode",),
-    limit=5.0,
     hints=(
         "The forward pass multiplies x of shape (tokens, d_in) by W of shape (d_in, d_out). How many FLOPs is that?",
         "The backward pass starts from a gradient of shape (tokens, d_out). It must make one of the shape of W and, "
@@ -143,10 +103,22 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
     "The rule counts the first layer like all others, which is why a count of a small model falls a little short of "
     "it.",
     wrong=(
-        Wrong(_counts_the_forward_pass, "the forward pass alone"),
-        Wrong(_forgets_that_the_first_layer_is_cheaper, "one product less"),
-        Wrong(_takes_backward_for_as_long_as_forward, "has two products"),
-        Wrong(_counts_multiplications_only, "are two FLOPs"),
+        Wrong(
+            _counts_the_forward_pass,
+            "That is the forward pass alone. The backward pass has matrix products of its own.",
+        ),
+        Wrong(
+            _forgets_that_the_first_layer_is_cheaper,
+            "Nobody needs the gradient of the data: the first layer has one product less.",
+        ),
+        Wrong(
+            _takes_backward_for_as_long_as_forward,
+            "The backward pass of a layer in the middle has two products: one for its weights, one for its input.",
+        ),
+        Wrong(
+            _counts_multiplications_only,
+            "A multiplication and an addition are two FLOPs: a product of (m, k) and (k, n) takes 2·m·k·n.",
+        ),
         Wrong(_returns_a_float, "expected int"),
     ),
     alternatives=(_adds_up_the_products, _subtracts_what_is_not_needed),

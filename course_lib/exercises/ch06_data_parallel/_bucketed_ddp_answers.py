@@ -9,8 +9,6 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from course_lib.practice.checks.exercise import Trial
-
 _WHY = {
     "tied": "A tied matrix is one parameter under two names: averaged twice in place, it ends n times too small.",
     "frozen": "A frozen parameter gets no gradient, so no hook fires: leave it out of the buckets.",
@@ -21,23 +19,31 @@ _WHY = {
 }
 
 
-def why_wrong(trap: str, first_is_right: bool, summed: bool) -> str:
-    """Say why weights usually come out wrong with this trap."""
-    if trap == "plain" and summed:
+def why_wrong(traps: str, first_is_right: bool, summed: bool, number: int) -> str:
+    """Say why weights usually come out wrong with these traps; number: of the model in this process, from 0."""
+    if traps == "plain" and summed:
         return "Each gradient is world_size times too large: all_reduce sums, dividing is your job."
-    if trap == "plain" and first_is_right:
+    if number:
+        return (
+            "Another model in the same process was right: something of it is kept, or `.grad` that holds zeros is not."
+        )
+    if traps == "plain" and first_is_right:
         return "Yet the first step is right: a count or a list still holds what belongs to the step before."
-    if trap == "plain":
+    if traps == "plain":
         return (
             "The gradients are not the mean over ranks when finish() returns: wait for each bucket, then write it back."
         )
-    return _WHY[trap]
+    return _WHY.get(
+        traps,
+        "Each trap alone is survived, all together are not: a frozen parameter stays each rank's own, for instance, "
+        "where only trained ones are broadcast.",
+    )
 
 
-def explain_stop(trial: Trial, error: str) -> str:
-    """Say what usually stands behind an exception or a hang in this trial."""
-    trap = trial.given["trap"]
-    return _WHY.get(trap, "Every rank must start the same all-reduces in the same order.")
+def explain_stop(traps: str, stopped: Any) -> str:
+    """Say what usually stands behind an exception or a hang with these traps."""
+    hang = "Every rank must start the same all-reduces in the same order." if stopped.waited else ""
+    return _WHY.get(traps, hang)
 
 
 class _Buckets:
@@ -158,6 +164,22 @@ class SendsAfterTheBackwardPass(_Buckets):
 
     def on_gradient(self, number: int, parameter: torch.Tensor) -> None:
         pass
+
+
+class WaitsInTheHook(_Buckets):
+    """Start a bucket in its hook, and wait for it there."""
+
+    def start(self, number: int) -> None:
+        super().start(number)
+        self.works[-1][1].wait()
+
+
+class AlignsWhatIsTrained(_Buckets):
+    """Broadcast only what is trained."""
+
+    def align(self, model: nn.Module) -> None:
+        for tensor in self.choose(model):
+            dist.broadcast(tensor.data, src=0)
 
 
 class SendsEachParameterAlone(_Buckets):

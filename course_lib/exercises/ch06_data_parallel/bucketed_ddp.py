@@ -13,19 +13,25 @@ import torch.distributed as dist
 from torch import nn
 
 from course_lib.exercises.ch06_data_parallel import _bucketed_ddp_answers as answers
-from course_lib.models.gpt import GPT, GPTConfig
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.traffic_log import Traffic, contradiction, record_traffic
-from course_lib.practice.checks.verdict import Finding, close, cost, failed, passed, ranks_where
+from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.forms.same_gradients import (
+    Round,
+    flat_gradient,
+    flat_parameters,
+    same_gradients,
+    watched,
+)
+from course_lib.practice.checks.forms.tiny_gpt import pairs, tiny_gpt
+from course_lib.practice.checks.verdict import Finding, cost, failed
 
-LIMIT_BYTES = 4_000
 STEPS = 3
-TRAPS = {  # what is awkward, and on how many ranks it is tried
+TRAPS = {  # what is awkward, in words, and on how many ranks it is tried
     "plain": ("a plain model on 3 ranks", 3),
     "tied": ("tied weights on 2 ranks", 2),
     "frozen": ("a frozen parameter on 2 ranks", 2),
     "unused": ("an unused parameter on 2 ranks", 2),
     "seeds": ("differently seeded ranks", 2),
+    "tied frozen unused seeds": ("all of these at once on 3 ranks", 3),
 }
 
 
@@ -89,52 +95,27 @@ class Reference:
         self.restart()
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """One trial for each trap, with new weights and batches."""
-    return [Trial(f"with {name}", n, {"trap": trap, "seed": rng.randrange(2**31)}) for trap, (name, n) in TRAPS.items()]
+def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]]]:
+    """One trial for each trap and one for all; in each two models, one after the other in the same process."""
+
+    def rounds(traps: str) -> list[dict[str, Any]]:
+        first = {"traps": traps, "width": 16, "limit": 4_000, "to_none": True}
+        second = {"traps": traps, "width": 24, "limit": 9_000, "to_none": False}
+        return [one | {"seed": rng.randrange(2**31)} for one in (first, second)]
+
+    return [(f"with {name}", n, rounds(traps)) for traps, (name, n) in TRAPS.items()]
 
 
-def awkward_model(trap: str, seed: int) -> GPT:
-    """Make a GPT of about 4,000 parameters with one of the traps."""
-    torch.manual_seed(seed)
-    config = GPTConfig(vocab_size=32, block_size=8, num_layers=1, num_heads=2, d_model=16, tie_weights=trap == "tied")
-    model = GPT(config)
-    if trap == "frozen":
+def awkward_model(given: dict[str, Any], rank: int) -> nn.Module:
+    """Make a GPT of about 4,000 or 9,000 parameters with the traps of a round."""
+    traps = given["traps"].split()
+    seed = given["seed"] + (rank if "seeds" in traps else 0)
+    model = tiny_gpt(seed, given["width"], tied="tied" in traps, block_size=8)
+    if "frozen" in traps:
         model.position.weight.requires_grad_(False)
-    if trap == "unused":
+    if "unused" in traps:
         model.spare = nn.Linear(16, 16)  # made, and left out of the forward pass
     return model
-
-
-def batch(seed: int, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the tokens of one rank at one step, two of shape (4, 8)."""
-    tokens = torch.randint(32, (4, 9), generator=torch.Generator().manual_seed(seed + 1_000 * step + rank))
-    return tokens[:, :-1], tokens[:, 1:]
-
-
-def gradient(model: nn.Module) -> torch.Tensor:
-    """Return all gradients as one vector; a missing one counts as zero."""
-    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in model.parameters()])
-
-
-def drive(answer: Callable[..., Any], rank: int, trap: str, seed: int) -> dict[str, Any]:
-    """Train three steps as a rank would, with the answer between backward and optimiser."""
-    model = awkward_model(trap, seed + (rank if trap == "seeds" else 0))
-    buckets = answer(model, LIMIT_BYTES)
-    optimizer = make_optimizer(model)
-    during, first = [], torch.empty(0)
-    with record_traffic() as traffic:
-        for step in range(STEPS):
-            before = len(traffic.collectives)
-            model.loss(*batch(seed, step, rank)).backward()
-            during.append(len(traffic.collectives) - before)
-            buckets.finish()
-            if step == 0:
-                first = gradient(model)
-            optimizer.step()
-            optimizer.zero_grad()
-    parameters = torch.cat([p.flatten() for p in model.parameters()])
-    return {"parameters": parameters, "first": first, "during": during, "traffic": traffic}
 
 
 def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -142,72 +123,122 @@ def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
 
 
-def single_process(trap: str, seed: int, world_size: int) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """Train alone on all ranks' batches: final parameters, first gradient, bytes of each gradient."""
-    model = awkward_model(trap, seed)
-    optimizer, first = make_optimizer(model), torch.empty(0)
-    for step in range(STEPS):
-        for rank in range(world_size):
-            (model.loss(*batch(seed, step, rank)) / world_size).backward()
-        first = gradient(model) if step == 0 else first
-        optimizer.step()
-        optimizer.zero_grad()
-    sizes = [p.nbytes for p in model.parameters() if p.requires_grad]
-    return torch.cat([p.detach().flatten() for p in model.parameters()]), first, sizes
+def batch(given: dict[str, Any], step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the tokens of one rank at one step, two of shape (4, 8)."""
+    return pairs([8], given["seed"] + 1_000 * step + rank, batch=4)[0]
 
 
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Compare weights with single-process training; then bytes, buckets, overlap."""
-    trap, n = trial.given["trap"], trial.world_size
-    logs = [Traffic(**one["traffic"]) for one in seen]
-    found = contradiction(logs)
-    if found is not None:
-        yield found
-        return
-    expected, first, sizes = single_process(trap, trial.given["seed"], n)
-    wrong = [not close(one["parameters"], expected, 1e-4) for one in seen]
-    if any(wrong):
-        first_is_right = all(close(one["first"], first, 1e-4) for one in seen)
-        summed = all(close(one["first"], first * n, 1e-4) for one in seen)
-        text = f"The weights after {STEPS} steps on {ranks_where(wrong)} are not those of a single process."
-        yield failed(text, answers.why_wrong(trap, first_is_right, summed))
-        return
-    yield passed(f"Weights equal single-process training with {TRAPS[trap][0]}.")
-    sent = [[size for call, size in log.collectives if call != "barrier"] for log in logs]
+def act(answer: Callable[..., Any], rank: int, rounds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Train as a rank would, with the answer between backward and optimiser."""
+    for given in rounds:
+        model = awkward_model(given, rank)
+        optimizer, steps, first = make_optimizer(model), [], torch.empty(0)
+        with watched(model, ("parameters",)) as seen:
+            log = seen["traffic"]
+            buckets = answer(model, given["limit"])
+            began = len(log.collectives)
+            for step in range(STEPS):
+                before, waits = len(log.collectives), log.waits
+                model.loss(*batch(given, step, rank)).backward()
+                steps.append([before, len(log.collectives), log.waits - waits])
+                buckets.finish()
+                if step == 0:
+                    first = flat_gradient(model)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=given["to_none"])
+        yield seen | {"weights": flat_parameters(model), "first": first, "steps": steps, "began": began}
+
+
+def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
+    """Train alone on all ranks' batches: weights at the end, first gradient, bytes of each gradient."""
+    for given in rounds:
+        model = awkward_model(given, 0)
+        optimizer, first = make_optimizer(model), torch.empty(0)
+        for step in range(STEPS):
+            for rank in range(n):
+                (model.loss(*batch(given, step, rank)) / n).backward()
+            first = flat_gradient(model) if step == 0 else first
+            optimizer.step()
+            optimizer.zero_grad()
+        sizes = [p.nbytes for p in model.parameters() if p.requires_grad]
+        yield {"weights": flat_parameters(model), "first": first, "sizes": sizes}
+
+
+def why(this: Round) -> str:
+    """Say why weights usually come out wrong with these traps."""
+    firsts = Round(**{**vars(this), "values": {"first": [one["first"] for one in this.more]}})
+    right = firsts.everywhere("first", this.expected["first"])
+    summed = firsts.everywhere("first", this.expected["first"] * this.n)
+    return answers.why_wrong(this.given["traps"], right, summed, this.number)
+
+
+def costs(this: Round) -> Iterator[Finding]:
+    """Bytes, buckets, calls; and how many of them leave while the backward pass runs."""
+    sizes, limit, traps = this.expected["sizes"], this.given["limit"], this.given["traps"]
+    calls = [log.collectives[one["began"] :] for log, one in zip(this.logs, this.more, strict=True)]
+    if any("barrier" in name for own in calls for name, _ in own):
+        yield failed(
+            "Your code calls barrier in a step.", "An all-reduce waits for all ranks already: it is not needed."
+        )
+    sent = [[size for _, size in own] for own in calls]
     yield cost(
         "handed to collectives by each rank",
         max(map(sum, sent)),
         STEPS * sum(sizes),
         "bytes",
-        "A tied matrix has two names and one gradient; it is sent twice here." if trap == "tied" else "",
+        "A tied matrix has two names and one gradient; it is sent twice here." if "tied" in traps else "",
         f"{STEPS} steps",
     )
     yield cost(
         "largest bucket",
-        max((size for sizes_sent in sent for size in sizes_sent), default=0),
-        max(LIMIT_BYTES, *sizes),
+        max((size for own in sent for size in own), default=0),
+        max(limit, *sizes),
         "bytes",
         "One bucket for everything is complete only when the backward pass is over.",
-        f"limit_bytes = {LIMIT_BYTES:,}; a parameter that is larger has its own",
+        f"limit_bytes = {limit:,}; a parameter that is larger has its own",
     )
     yield cost(
         "all-reduces of each rank",
         max(map(len, sent)),
-        STEPS * (2 * -(-sum(sizes) // LIMIT_BYTES) + 1),
+        STEPS * (2 * -(-sum(sizes) // limit) + 1),
         "calls",
         "That is about one for each parameter: each pays its latency. Buckets are there to share it.",
         f"{STEPS} steps",
     )
-    if trap == "plain" and min(count for one in seen for count in one["during"]) == 0:
-        yield failed(
-            "No all-reduce was started while the backward pass ran.",
-            "Everything waits for finish(): right, and without overlap. The hook that completes a bucket starts it.",
-        )
-        return
-    yield passed("Buckets leave while the backward pass still runs.")
+    if traps == "plain":
+        yield from overlap(this)
 
 
-EXERCISE = Exercise(
+def overlap(this: Round) -> Iterator[Finding]:
+    """Yield a failure unless all buckets but one leave in every step while the backward pass goes on."""
+    for log, one in zip(this.logs, this.more, strict=True):
+        ends = [before for before, _, _ in one["steps"][1:]] + [len(log.collectives)]
+        for (before, after, waits), end in zip(one["steps"], ends, strict=True):
+            if after == before:
+                yield failed(
+                    "No all-reduce was started while the backward pass ran.",
+                    "Everything waits for finish(): right, and without overlap. The hook that completes a bucket "
+                    "starts it.",
+                )
+            blocked = max(waits, sum(before <= place < after for place in log.blocking))
+            if after - before - blocked < 2:
+                yield failed(
+                    "The backward pass stood still while buckets travelled: they were waited for in the hooks.",
+                    "async_op=True starts an all-reduce and returns; wait() for it belongs into finish().",
+                )
+            if end - after > 1:
+                yield failed(
+                    f"Only {after - before} of {end - before} all-reduces started while the backward pass ran.",
+                    "Each bucket leaves as soon as it is complete, in every step; finish() sends what is left.",
+                )
+
+
+def explain_stop(trial: Any, stopped: Any) -> str:
+    """Say what usually stands behind an exception or a hang with these traps."""
+    return answers.explain_stop(trial.given["rounds"][0]["traps"], stopped)
+
+
+EXERCISE = same_gradients(
     id="06.bucketed_ddp",
     title="Bucketed DDP for awkward models",
     difficulty=3,
@@ -224,10 +255,14 @@ on any number of ranks. `DistributedDataParallel` itself is not to be used.
 """,
     stub=RobustBuckets,
     reference=Reference,
-    trials=trials,
-    drive=drive,
-    judge=judge,
-    explain_stop=answers.explain_stop,
+    make_trials=make_trials,
+    act=act,
+    alone=alone,
+    names={"weights": f"The weights after {STEPS} steps on {{who}} are not those of a single process"},
+    why=why,
+    costs=costs,
+    passes=lambda trial: f"Weights equal single-process training {trial.name}.",
+    explain_stop=explain_stop,
     forbidden=("torch.nn.parallel.DistributedDataParallel",),
     hints=(
         "Take the cases one by one. For each ask: does its hook fire, and how often? A bucket that waits for a hook "
@@ -256,6 +291,8 @@ on any number of ranks. `DistributedDataParallel` itself is not to be used.
         Wrong(answers.SendsAfterTheBackwardPass, "without overlap"),
         Wrong(answers.SendsEachParameterAlone, "one for each parameter"),
         Wrong(answers.PutsAllIntoOneBucket, "One bucket for everything"),
+        Wrong(answers.WaitsInTheHook, "belongs into finish()"),
+        Wrong(answers.AlignsWhatIsTrained, "stays each rank's own"),
     ),
     alternatives=(answers.CopiesIntoFixedBuffers, answers.DividesBeforeSending),
     cheats=(

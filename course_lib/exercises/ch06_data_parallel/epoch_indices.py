@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import torch
 
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.verdict import Finding, failed, kind, passed
+from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.forms.by_cases import by_cases
+from course_lib.practice.checks.verdict import Finding, failed, kind
 
-SIZES = ((64, 4), (101, 4), (100, 1), (3, 8))  # (num_examples, world_size)
+SIZES = ((64, 4), (101, 4), (100, 1), (3, 8), (96, 3))  # (num_examples, world_size)
 EPOCHS = (0, 1, 2, 7)
+OWN_GENERATOR = (
+    "The order comes from a generator that other code uses too, so that each rank shuffles in its own way and examples "
+    "are read twice or never. Seed a generator of your own inside the function."
+)
 
 
 def epoch_indices(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
@@ -31,56 +36,40 @@ def reference(num_examples: int, rank: int, world_size: int, epoch: int, seed: i
     return padded[rank::world_size]
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """Ask for all ranks of four sizes, with a new seed."""
-    return [Trial("", 1, {"seed": rng.randrange(1, 2**31), "noise": rng.randrange(2**31)})]
+def make_calls(rng: random.Random) -> list[list[Any]]:
+    """All ranks of all sizes and epochs for seed 0, and for one drawn; the default seed; sizes drawn."""
+    drawn = rng.randrange(1, 2**31)
+    sizes = [*((size, n, 0) for size, n in SIZES), *((size, n, drawn) for size, n in SIZES)]
+    sizes += [(rng.randint(1, 40), rng.randint(1, 9), drawn) for _ in range(6)]
+    calls = [[size, rank, n, epoch, seed] for size, n, seed in sizes for epoch in EPOCHS for rank in range(n)]
+    return [*calls, *([101, rank, 4, 1] for rank in range(4))]
 
 
-def drive(answer: Callable[..., Any], rank: int, seed: int, noise: int) -> dict[str, Any]:
-    """Call the answer as different machines would: the state of the global generators differs at each call."""
-    asked = [
-        (size, who, world_size, epoch, seed)
-        for size, world_size in SIZES
-        for epoch in EPOCHS
-        for who in range(world_size)
-    ]
-    asked += [(101, 0, 4, 1, seed), (101, 0, 4, 1, seed + 1_000)]  # the same again, then another seed
-    answers = []
-    for number, call in enumerate(asked):
-        torch.manual_seed(noise + number)
-        random.seed(noise + number)
-        answers.append(answer(*call))
-    defaulted = answer(8, 0, 2, 0)
-    return {"asked": [list(call) for call in asked], "answers": answers, "defaulted": defaulted}
-
-
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Type; equal length; coverage; different epochs; the same on every machine."""
-    asked, answers = seen[0]["asked"], seen[0]["answers"]
-    for value in (*answers, seen[0]["defaulted"]):
+def properties(calls: list[list[Any]], results: list[Any]) -> Iterator[Finding]:
+    """Type; equal length; coverage; different epochs and seeds; a shuffle, at epoch 0 and seed 0 too."""
+    for value in results:
         if type(value) is not list or not all(type(index) is int for index in value):
             yield failed(f"epoch_indices returned {kind(value)}; expected list[int].", "A tensor has .tolist().")
             return
-    by_call = {tuple(call): value for call, value in zip(asked[:-2], answers[:-2], strict=True)}
-    seed = asked[0][-1]
-    again, other_seed = answers[-2:]
-    first = by_call[101, 0, 4, 1, seed]
-    if again != first:
-        yield failed(
-            "Two calls with the same arguments gave different indices.",
-            "The order comes from a generator that other code uses too, so that each rank shuffles in its own way and "
-            "examples are read twice or never. Seed a generator of your own inside the function.",
-        )
-        return
-    for size, world_size in SIZES:
-        for epoch in EPOCHS:
-            yield from _shares(size, [by_call[size, who, world_size, epoch, seed] for who in range(world_size)])
-    yield passed("Equally many indices on every rank, each index read, and none twice but for padding.")
-    yield from _orders([by_call[100, 0, 1, epoch, seed] for epoch in EPOCHS])
-    if other_seed == first:
-        yield failed("Another seed gives the same order.", "`seed` must enter the generator beside `epoch`.")
-        return
-    yield passed("Orders differ by epoch and by seed, and are the same on every machine.")
+    found: dict[tuple[int, ...], dict[int, list[int]]] = {}  # by (num_examples, world_size, epoch, seed): rank -> list
+    in_order = sorted(zip(calls, results, strict=True), key=lambda one: -len(one[0]))  # those without a seed are last
+    for (size, rank, n, epoch, *seed), value in in_order:
+        kept = found.setdefault((size, n, epoch, *(seed or [0])), {})
+        if kept.setdefault(rank, value) != value:
+            if seed:
+                yield failed("Two calls with the same arguments gave different indices.", OWN_GENERATOR)
+            yield failed(
+                "A call without a seed gives other indices than seed = 0.", "The stub's default is 0: keep it."
+            )
+    for (size, _, _, _), by_rank in found.items():
+        yield from _shares(size, list(by_rank.values()))
+    seeds = sorted({seed for *_, seed in found})
+    for size, n in SIZES:
+        if size > 50:
+            for seed in seeds:
+                yield from _orders(n, [[found[size, n, epoch, seed][rank] for rank in range(n)] for epoch in EPOCHS])
+            if any(found[size, n, epoch, seeds[0]] == found[size, n, epoch, seeds[1]] for epoch in EPOCHS):
+                yield failed("Another seed gives the same order.", "`seed` must enter the generator beside `epoch`.")
 
 
 def _shares(size: int, lists: list[list[int]]) -> Iterator[Finding]:
@@ -114,65 +103,80 @@ def _shares(size: int, lists: list[list[int]]) -> Iterator[Finding]:
             f"{where}: each rank reads {lengths[0]} indices; {per_rank} are enough.",
             "If every rank reads everything, more ranks do not shorten the epoch.",
         )
-    if max(counts.values()) > -(-per_rank * n // size):
-        yield failed(f"{where}: one index is read {max(counts.values())} times.", "Spread the padding evenly.")
 
 
-def _orders(epochs: list[list[int]]) -> Iterator[Finding]:
-    """Compare the orders of one rank that reads everything."""
-    if epochs[0] == epochs[1] or len({tuple(order) for order in epochs}) < len(epochs):
-        yield failed(
-            "Two epochs have the same order.",
-            "The loss curve does not show it: every epoch repeats the same batches. `epoch` must enter the generator; "
-            "with the library's sampler that is the call of set_epoch that everybody forgets.",
-        )
-    neighbours = [set(pairwise(order)) for order in epochs]
-    if len(neighbours[0] & neighbours[1]) > 50:
-        yield failed(
-            "Epochs differ only by where they start: most examples keep their neighbours.",
-            "Rotating a list is no shuffle; the same examples still meet in the same batches.",
-        )
+def _orders(n: int, epochs: list[list[list[int]]]) -> Iterator[Finding]:
+    """Compare the orders of a rank in several epochs."""
+    for rank in range(n):
+        orders = [epoch[rank] for epoch in epochs]
+        if len({tuple(order) for order in orders}) < len(orders):
+            yield failed(
+                "Two epochs have the same order.",
+                "The loss curve does not show it: every epoch repeats the same batches. `epoch` must enter the "
+                "generator; with the library's sampler that is the call of set_epoch that everybody forgets.",
+            )
+        if len({tuple(sorted(order)) for order in orders}) < len(orders) and n > 1:
+            yield failed(
+                "A rank reads the same examples in two epochs, in another order.",
+                "Each rank shuffles its own share alone: examples that lie on different ranks never meet in a batch. "
+                "Shuffle the whole data set, then cut it.",
+            )
+        neighbours = [set(pairwise(order)) for order in orders]
+        if len(neighbours[0] & neighbours[1]) > len(orders[0]) / 2:
+            yield failed(
+                "Epochs differ only by where they start: most examples keep their neighbours.",
+                "The same examples still meet in the same batches: shuffle the whole order anew.",
+            )
+        steps = [Counter(b - a for a, b in pairwise(order)).most_common(1)[0][1] for order in orders]
+        if min(steps) > len(orders[0]) / 2:
+            yield failed("Every epoch steps through the examples at one distance.", "Rotating a list is no shuffle.")
+        if max(steps) > len(orders[0]) / 2:
+            yield failed(
+                f"Epoch {EPOCHS[steps.index(max(steps))]} is not shuffled: most indices follow the one before at the "
+                "same distance.",
+                "Every epoch is to be shuffled, the first too, and whatever the seed is.",
+            )
 
 
-def _ignores_the_epoch(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(num_examples, rank, world_size, 0, seed)
+def _ignores_the_epoch(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, rank, n, 0, seed)
 
 
-def _puts_the_rank_into_the_seed(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(num_examples, rank, world_size, epoch, seed + 1000 * rank)
+def _puts_the_rank_into_the_seed(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, rank, n, epoch, seed + 1000 * rank)
 
 
-def _does_not_pad(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
-    generator = torch.Generator().manual_seed(seed + epoch)
-    return torch.randperm(num_examples, generator=generator).tolist()[rank::world_size]
+def _does_not_pad(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, 0, 1, epoch, seed)[rank::n]
 
 
-def _drops_the_tail(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
-    keep = num_examples // world_size * world_size
-    return _does_not_pad(num_examples, rank, world_size, epoch, seed)[: keep // world_size]
+def _drops_the_tail(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return _does_not_pad(size, rank, n, epoch, seed)[: size // n]
 
 
-def _uses_the_global_generator(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
-    per_rank = -(-num_examples // world_size)
-    order = torch.randperm(num_examples).tolist()
-    return (order * world_size)[: per_rank * world_size][rank::world_size]
+def _uses_the_global_generator(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    order = torch.randperm(size).tolist() * n
+    return order[: -(-size // n) * n][rank::n]
 
 
-def _rotates_instead_of_shuffling(
-    num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0
-) -> list[int]:
-    per_rank = -(-num_examples // world_size)
-    return [(rank + world_size * i + epoch + seed) % num_examples for i in range(per_rank)]
+def _rotates_instead_of_shuffling(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return [(rank + n * i + epoch + seed) % size for i in range(-(-size // n))]
 
 
-def _gives_everything_to_everyone(
-    num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0
-) -> list[int]:
-    return reference(num_examples, 0, 1, epoch, seed)
+def _gives_everything_to_everyone(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, 0, 1, epoch, seed)
 
 
-def _returns_a_tensor(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> torch.Tensor:
-    return torch.tensor(reference(num_examples, rank, world_size, epoch, seed))
+def _returns_a_tensor(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> torch.Tensor:
+    return torch.tensor(reference(size, rank, n, epoch, seed))
+
+
+def _seeds_by_the_hash_of_text(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, rank, n, hash(f"{seed} {epoch}") % 2**31)
+
+
+def _does_not_shuffle_the_first_epoch(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, rank, n, epoch, seed) if epoch else [i % size for i in range(rank, -(-size // n) * n, n)]
 
 
 def _contiguous_parts(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
@@ -192,24 +196,21 @@ def _by_sorting_random_keys(num_examples: int, rank: int, world_size: int, epoch
     return [int(index) for index in np.resize(order, total)[rank:total:world_size]]
 
 
-def _asks_the_library(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
+def _asks_the_library(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
     from torch.utils.data import DistributedSampler as Shards
 
-    sampler = Shards(range(num_examples), num_replicas=world_size, rank=rank, seed=seed)
+    sampler = Shards(range(size), num_replicas=n, rank=rank, seed=seed)
     sampler.set_epoch(epoch)
     return list(sampler)
 
 
-def _asks_the_library_under_cover(
-    num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0
-) -> list[int]:
-    sampler_class = getattr(torch.utils.data, "Distributed" + "Sampler")
-    sampler = sampler_class(range(num_examples), num_replicas=world_size, rank=rank, seed=seed)
+def _asks_the_library_under_cover(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    sampler = getattr(torch.utils.data, "Distributed" + "Sampler")(range(size), n, rank, seed=seed)
     sampler.set_epoch(epoch)
     return list(sampler)
 
 
-EXERCISE = Exercise(
+EXERCISE = by_cases(
     id="06.epoch_indices",
     title="A sampler whose epochs differ",
     difficulty=1,
@@ -224,11 +225,14 @@ machine computes the same one.
 """,
     stub=epoch_indices,
     reference=reference,
-    trials=trials,
-    drive=drive,
-    judge=judge,
+    make_calls=make_calls,
+    properties=properties,
+    unequal=OWN_GENERATOR,
+    everywhere="Something of this machine enters the order: hash() of text differs from process to process, a process "
+    "id or a host name from machine to machine. Ranks would read examples twice or never.",
+    passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch and "
+    "seed, and are the same in another process with another hash seed and host name.",
     forbidden=("torch.utils.data.distributed.DistributedSampler",),
-    limit=5.0,
     hints=(
         "No rank talks to another here. What must be equal on all ranks so that their shares fit together, and what "
         "must differ? Which of the two may depend on the rank?",
@@ -251,6 +255,8 @@ machine computes the same one.
         Wrong(_rotates_instead_of_shuffling, "Rotating a list is no shuffle"),
         Wrong(_gives_everything_to_everyone, "more ranks do not shorten the epoch"),
         Wrong(_returns_a_tensor, "expected list[int]"),
+        Wrong(_seeds_by_the_hash_of_text, "with another hash seed, process id and host name"),
+        Wrong(_does_not_shuffle_the_first_epoch, "Epoch 0 is not shuffled"),
     ),
     alternatives=(_contiguous_parts, _by_sorting_random_keys),
     cheats=(

@@ -5,20 +5,14 @@ Thakur, Rabenseifner and Gropp, "Optimization of collective communication operat
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
 
-from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.traffic_log import Traffic, record_traffic
-from course_lib.practice.checks.verdict import Finding, cost, failed, passed, ranks_where
-
-NUMEL = 1_024
-WORLD_SIZES = (2, 4, 8)
+from course_lib.practice.checks.exercise import Trial, Wrong
+from course_lib.practice.checks.forms.on_ranks import Seen, on_ranks, share
+from course_lib.practice.checks.verdict import Finding, cost
 
 
 def halving_doubling_all_reduce(tensor: torch.Tensor) -> None:
@@ -53,48 +47,22 @@ def reference(tensor: torch.Tensor) -> None:
         exchange(keep, give, partner)
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """Small integers, whose sums are exact in any order."""
-    return [
-        Trial(f"on {n} ranks", n, {"values": [[rng.randint(-99, 99) for _ in range(NUMEL)] for _ in range(n)]})
-        for n in WORLD_SIZES
-    ]
-
-
-def drive(answer: Callable[..., Any], rank: int, values: list[list[int]]) -> dict[str, Any]:
-    """Call the answer once on this rank's tensor and count."""
-    tensor = torch.tensor(values[rank], dtype=torch.float32)
-    with record_traffic() as traffic:
-        returned = answer(tensor)
-    return {"tensor": tensor, "shape": [NUMEL], "returned": returned, "traffic": traffic}
-
-
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Compare with the sum made here; then messages, bytes and steps."""
-    n, logs = trial.world_size, [Traffic(**one["traffic"]) for one in seen]
-    expected = torch.tensor(trial.given["values"], dtype=torch.float32).sum(0)
-    doubling = n.bit_length() - 1
-    yield from messages_only(seen, logs, "halving_doubling_all_reduce")
-    results = [one["tensor"] for one in seen]
-    wrong = [not torch.equal(result, expected) for result in results]
-    if any(wrong):
-        yield _say_wrong_sum(results, expected, wrong, [log.messages for log in logs], doubling)
-        return
-    yield from enough_bytes(logs, 2 * (n - 1) * expected.nbytes)
-    yield passed("Every rank ends with the sum over all ranks.")
+def costs(seen: Seen) -> Iterator[Finding]:
+    """Bytes and messages of the busiest rank."""
+    n = seen.n
     yield cost(
         "sent by each rank",
-        max(log.bytes_sent for log in logs),
-        2 * (n - 1) * expected.nbytes // n,
+        max(log.bytes_sent for log in seen.logs),
+        2 * (n - 1) * seen.K // n,
         "bytes",
         "A rank that sends the whole tensor in each step sends log2(n)·K bytes. In step s only K/2^s bytes need to go: "
         "the half that the partner will keep.",
-        f"K = {expected.nbytes:,} bytes on {n} ranks",
+        f"K = {seen.K:,} bytes on {n} ranks",
     )
     yield cost(
         "messages sent by each rank",
-        max(log.messages for log in logs),
-        2 * doubling,
+        max(log.messages for log in seen.logs),
+        2 * (n.bit_length() - 1),
         "messages",
         "The bytes are right, and there are more steps than needed: 2(n - 1) is the ring. With partners at distances "
         "that are powers of two, log2(n) steps in each half are enough.",
@@ -102,39 +70,35 @@ def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
     )
 
 
-def _say_wrong_sum(
-    results: list[torch.Tensor], expected: torch.Tensor, wrong: list[bool], messages: list[int], doubling: int
-) -> Finding:
-    who = ranks_where(wrong)
-    n = len(results)
-    right = [int((result == expected).sum()) for result in results]
-    if max(messages) == doubling and min(right) >= len(expected) // n:
-        return failed(
-            f"On {who} only a piece of the tensor holds the sum ({right[0]:,} of {len(expected):,} elements on rank "
-            "0).",
+def why(seen: Seen) -> tuple[str, str]:
+    """Say what became of the sum: half of the work, a piece added twice, or something else."""
+    doubling, messages = seen.n.bit_length() - 1, max(log.messages for log in seen.logs)
+    right = share(seen.results, seen.expected)
+    so_far = f"({right[0]:.0%} of the elements right on rank 0)"
+    if messages == doubling and min(right) >= 1 / seen.n:
+        return (
+            f"On {seen.who} only a piece of the tensor holds the sum {so_far}.",
             "That is half of the work, a reduce-scatter: every piece is complete on one rank. The all-gather, the same "
             "steps backwards, is missing.",
         )
-    if max(messages) == 2 * doubling and min(right) >= len(expected) // n:
-        return failed(
-            f"On {who} some elements are too large or too small ({right[0]:,} of {len(expected):,} right on rank 0).",
+    if messages == 2 * doubling and min(right) >= 1 / seen.n:
+        return (
+            f"On {seen.who} some elements are too large or too small {so_far}.",
             "In the second half a received piece is complete already: it replaces what lies there and is not added.",
         )
-    return failed(
-        f"The result on {who} is not the sum ({right[0]:,} of {len(expected):,} elements right on rank 0).",
+    return (
+        f"The result on {seen.who} is not the sum {so_far}.",
         "Partners must agree on who keeps which half, and a piece that arrives in the first half is added. "
         "Print start and stop of the piece by rank and step on 4 ranks.",
     )
 
 
-def explain_stop(trial: Trial, error: str) -> str:
-    """Say what usually stands behind an exception or a hang."""
-    if "wait" in error:
-        return (
-            "A blocking send returns only when its receive is posted: if both partners send first, both wait for ever. "
-            "Start with isend, receive, then wait."
-        )
-    return "Partners differ in one bit of their rank: rank ^ 1, rank ^ 2, rank ^ 4, all below n."
+def waiting(trial: Trial) -> str:
+    """Say what usually stands behind ranks that wait for ever."""
+    return (
+        "A blocking send returns only when its receive is posted: if both partners send first, both wait for ever. "
+        "Start with isend, receive, then wait."
+    )
 
 
 def _sends_the_whole_tensor(tensor: torch.Tensor) -> None:
@@ -249,7 +213,7 @@ def _calls_it_by_a_back_door(tensor: torch.Tensor) -> None:
     tensor.copy_(functional.all_reduce(tensor, "sum", dist.group.WORLD))
 
 
-EXERCISE = Exercise(
+EXERCISE = on_ranks(
     id="06.halving_doubling",
     title="Recursive halving and doubling",
     difficulty=3,
@@ -266,10 +230,14 @@ their like); the tensor is changed in place.
     stub=halving_doubling_all_reduce,
     reference=reference,
     reference_needs=(exchange,),
-    trials=trials,
-    drive=drive,
-    judge=judge,
-    explain_stop=explain_stop,
+    world_sizes=(2, 4, 8, 1),
+    lengths=lambda n: (1_024, 3 * n, n),
+    expected=lambda tensors, rank: sum(tensors),
+    least=lambda n, K: 2 * (n - 1) * K,
+    costs=costs,
+    why=why,
+    waiting=waiting,
+    passes="Every rank ends with the sum over all ranks.",
     hints=(
         "Work out 4 ranks and 4 elements on paper. Step 1: rank r talks to r ^ 2. Who keeps which half, so that step 2 "
         "with r ^ 1 leaves every rank with another element? The bit that tells the partners apart also tells the "

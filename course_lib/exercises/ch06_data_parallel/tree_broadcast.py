@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
 
-from course_lib.exercises.ch06_data_parallel._messages import enough_bytes, messages_only
-from course_lib.practice.checks.exercise import Exercise, Trial, Wrong
-from course_lib.practice.checks.traffic_log import Traffic, record_traffic, rounds
-from course_lib.practice.checks.verdict import Finding, cost, failed, passed, ranks_where
-
-NUMEL = 250
-WORLD_SIZES = (1, 3, 4, 5, 8)
+from course_lib.practice.checks.exercise import Trial, Wrong
+from course_lib.practice.checks.forms.on_ranks import Seen, most_sent_to_one, on_ranks
+from course_lib.practice.checks.traffic_log import rounds
+from course_lib.practice.checks.verdict import Finding, cost, failed
 
 
 def tree_broadcast(tensor: torch.Tensor) -> None:
@@ -35,64 +30,49 @@ def reference(tensor: torch.Tensor) -> None:
         have *= 2
 
 
-def trials(rng: random.Random) -> list[Trial]:
-    """Every rank starts with values of its own; powers of two and others."""
-    return [
-        Trial(
-            f"on {n} rank{'s' if n > 1 else ''}",
-            n,
-            {"values": [[rng.randint(-999, 999) for _ in range(NUMEL)] for _ in range(n)]},
+def why(seen: Seen) -> tuple[str, str]:
+    """Say why the values on some ranks are not rank 0's."""
+    if seen.wrong[0]:
+        words = "Rank 0 is the source: it only sends. A receive into its tensor overwrites what all others wait for."
+    elif sum(log.messages for log in seen.logs) < seen.n - 1:
+        words = (
+            f"{seen.n} ranks need n - 1 = {seen.n - 1} messages: some rank never gets one. Is n a power of two in your "
+            "loop?"
         )
-        for n in WORLD_SIZES
-    ]
+    else:
+        words = (
+            "A rank that passes the tensor on must have received it before, and a rank that has it writes it in place."
+        )
+    return f"The values on {seen.who} are not those of rank 0.", words
 
 
-def drive(answer: Callable[..., Any], rank: int, values: list[list[int]]) -> dict[str, Any]:
-    """Call the answer once on this rank's tensor and count."""
-    tensor = torch.tensor(values[rank], dtype=torch.float32)
-    with record_traffic() as traffic:
-        returned = answer(tensor)
-    return {"tensor": tensor, "shape": [NUMEL], "returned": returned, "traffic": traffic}
-
-
-def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
-    """Compare with rank 0's values; then bytes in all, messages of the busiest rank, rounds."""
-    n, logs = trial.world_size, [Traffic(**one["traffic"]) for one in seen]
-    yield from messages_only(seen, logs, "tree_broadcast")
-    expected = torch.tensor(trial.given["values"][0], dtype=torch.float32)
-    wrong = [not torch.equal(one["tensor"], expected) for one in seen]
-    if any(wrong):
-        if wrong[0]:
-            why = "Rank 0 is the source: it only sends. A receive into its tensor overwrites what all others wait for."
-        elif sum(log.messages for log in logs) < n - 1:
-            why = (
-                f"{n} ranks need n - 1 = {n - 1} messages: some rank never gets one. Is n a power of two in your loop?"
-            )
-        else:
-            why = "A rank that passes the tensor on must have received it before."
-        yield failed(f"The values on {ranks_where(wrong)} are not those of rank 0.", why)
-        return
-    yield from enough_bytes(logs, (n - 1) * expected.nbytes)
-    yield passed("Every rank holds rank 0's values.")
-    limit, where = (n - 1).bit_length(), f"on {n} ranks"
+def costs(seen: Seen) -> Iterator[Finding]:
+    """Bytes in all, messages of the busiest rank, rounds."""
+    n, limit, where = seen.n, (seen.n - 1).bit_length(), f"on {seen.n} ranks"
+    twice, peer = max(map(most_sent_to_one, seen.logs))
+    if twice > 1:
+        yield failed(
+            f"One rank sends {twice} messages to rank {peer}; one is enough.",
+            "The whole tensor fits into one message. Cut into pieces, or repeated, each message costs its latency.",
+        )
     yield cost(
         "sent by all ranks together",
-        sum(log.bytes_sent for log in logs),
-        (n - 1) * expected.nbytes,
+        sum(log.bytes_sent for log in seen.logs),
+        (n - 1) * seen.K,
         "bytes",
         "Some rank receives the tensor although it has it. Each of the n - 1 other ranks needs it once.",
         where,
     )
     yield cost(
         "messages sent by the busiest rank",
-        max(log.messages for log in logs),
+        max(log.messages for log in seen.logs),
         limit,
         "messages",
         "That is a star: one rank serves all others while they look on, and its link carries everything. A rank that "
         "has received can send too.",
         where,
     )
-    depth = rounds(logs)
+    depth = rounds(seen.logs)
     if depth is not None:
         yield cost(
             "rounds until the last rank has it",
@@ -105,16 +85,14 @@ def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
         )
 
 
-def explain_stop(trial: Trial, error: str) -> str:
-    """Say what usually stands behind an exception or a hang."""
-    if "recv" in error and "wait" in error:
-        return "A rank waits for a message that nobody sends: sender and receiver compute the same round differently."
+def waiting(trial: Trial) -> str:
+    """Say what usually stands behind ranks that wait for ever."""
     if trial.world_size & (trial.world_size - 1):
         return (
             f"{trial.world_size} is no power of two: in the last round some ranks have nobody left to send to. "
             "Check that the partner's number is below n."
         )
-    return "Each send needs a receive on the other side, in the same order."
+    return "A rank waits for a message that nobody sends: sender and receiver compute the same round differently."
 
 
 def _star(tensor: torch.Tensor) -> None:
@@ -210,7 +188,7 @@ def _hides_what_it_sends(tensor: torch.Tensor) -> None:
     dist.broadcast(tensor, 0)
 
 
-EXERCISE = Exercise(
+EXERCISE = on_ranks(
     id="06.tree_broadcast",
     title="Tree broadcast",
     difficulty=2,
@@ -224,10 +202,14 @@ messages; the tensor is changed in place on all ranks but rank 0.
 """,
     stub=tree_broadcast,
     reference=reference,
-    trials=trials,
-    drive=drive,
-    judge=judge,
-    explain_stop=explain_stop,
+    world_sizes=(1, 3, 4, 5, 8),
+    dimensions=2,
+    expected=lambda tensors, rank: tensors[0],
+    least=lambda n, K: (n - 1) * K,
+    costs=costs,
+    why=why,
+    waiting=waiting,
+    passes="Every rank holds rank 0's values.",
     hints=(
         "Draw who has the tensor after each round on 5 ranks: {0}, {0, 1}, {0, 1, 2, 3}, all. Which rank can have "
         "served rank 3 in the second round, and which one rank 4 in the third?",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from course_lib.practice.checks import finding
@@ -18,8 +19,12 @@ class NotAnAnswer(Exception):
     """The object cannot be judged; the text is one or two sentences for the reader."""
 
 
-def exercise_of(given: Any, *, ids: bool = False) -> Exercise:
-    """Return the exercise that a function or class belongs to; ids: an id like "06.tree_broadcast" is taken too."""
+def exercise_of(given: Any, *, ids: bool = False, names: Mapping[str, Any] | None = None) -> Exercise:
+    """Return the exercise that a function or class belongs to, by its own name or by the one it is bound to.
+
+    ids: an id like "06.tree_broadcast" is taken too; names: the caller's variables. What a decorator, a partial or
+    a class's instance hides under another name counts by the variable that holds it.
+    """
     if isinstance(given, str):
         found = finding.by_id(given) or finding.by_name(given)
         if found is None:
@@ -28,6 +33,11 @@ def exercise_of(given: Any, *, ids: bool = False) -> Exercise:
             raise NotAnAnswer(f"check takes the {_what(found)} itself, not its name: write check({found.name}).")
         return found
     name = getattr(given, "__name__", None)
+    if callable(given) and (not isinstance(name, str) or finding.by_name(name) is None):
+        bound = (finding.by_name(key) for key, value in (names or {}).items() if value is given)
+        found = next((one for one in bound if one is not None), None)
+        if found is not None:
+            return found
     if not callable(given) or not isinstance(name, str):
         found = finding.by_name(type(given).__name__)
         if found is not None and found.is_class:
@@ -90,7 +100,7 @@ def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
 def syntax(answer: Answer) -> ast.Module | None:
     """Parse the answer's source, or return None where there is none to read."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(answer)))
+        return ast.parse(textwrap.dedent(inspect.getsource(getattr(answer, "func", answer))))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
 

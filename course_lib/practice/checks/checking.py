@@ -51,9 +51,9 @@ def check(answer: Any) -> Panel:
     """
     from course_lib.practice.checks.judging import judge
 
-    exercise = exercise_of(answer)
+    exercise = exercise_of(answer, names=_callers_names())
     verdict = judge(exercise, answer)
-    rows = [Row("passed" if found.ok else "failed", found.text, found.why) for found in verdict.findings]
+    rows = [Row("passed" if one.ok else "failed", _said(one.text), _said(one.why)) for one in verdict.findings]
     if verdict.where:
         rows.append(Row("note", "Where it happened:", code=verdict.where))
     if verdict.printed:
@@ -74,18 +74,24 @@ def check(answer: Any) -> Panel:
 
 @_in_a_panel
 def hint(answer: Any, number: int | None = None) -> Panel:
-    """Show the next of an exercise's three hints; number: 1 to 3, to see one again. Counted in your progress."""
-    exercise = exercise_of(answer, ids=True)
-    if number is not None and number not in (1, 2, 3):
+    """Show the next of an exercise's three hints; number: 1 to 3, to see one again.
+
+    A hint that is shown for the first time counts in your progress, one that you read again does not.
+    """
+    exercise = exercise_of(answer, ids=True, names=_callers_names())
+    if number is not None and (type(number) is not int or number not in (1, 2, 3)):
         raise NotAnAnswer(f"There are three hints: hint({exercise.name}, {number!r}) is none of them; give 1, 2 or 3.")
-    stage = min(_count("hint", exercise), 2) + 1 if number is None else number
-    _record("hint", exercise, number=stage)
+    seen = _hints_seen(exercise)
+    stage = number or next((stage for stage in (1, 2, 3) if stage not in seen), 3)
+    if stage not in seen:
+        _seen_here[f"hint {stage}", exercise.id] += 1
+        _record("hint", exercise, number=stage)
     footer = (
         f"hint({exercise.name}) gives the next one."
         if stage < 3
         else f"That was the last. solution({exercise.name}) shows the solution after an attempt."
     )
-    return Panel(f"{_title(exercise)}: hint {stage} of 3", [Row("note", exercise.hints[stage - 1])], footer)
+    return Panel(f"{_title(exercise)}: hint {stage} of 3", [Row("note", _said(exercise.hints[stage - 1]))], footer)
 
 
 @_in_a_panel
@@ -93,12 +99,12 @@ def solution(answer: Any, show: bool = False) -> Panel:
     """Show the course's solution and explain it, after an attempt, or at once with `show=True`. It is recorded."""
     from course_lib.practice.checks.cells import reference_source
 
-    exercise = exercise_of(answer, ids=True)
+    exercise = exercise_of(answer, ids=True, names=_callers_names())
     if not show and not _count("attempt", exercise):
         text = f"Check an attempt of your own first, or ask for it: solution({exercise.name}, show=True)."
         return Panel(f"{_title(exercise)}: solution", [Row("not attempted", text)])
     _record("solution", exercise, asked=show)
-    rows = [Row("note", exercise.explanation, code=reference_source(exercise))]
+    rows = [Row("note", _said(exercise.explanation), code=reference_source(exercise))]
     return Panel(f"{_title(exercise)}: solution", rows, "Close it, write your own, and check that.")
 
 
@@ -106,6 +112,29 @@ def content_hash(exercise: Exercise) -> str:
     """Return a short hash of the task and its stub: progress knows by it which version of an exercise was passed."""
     text = f"{exercise.task}\n{inspect.getsource(exercise.stub)}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(text: str) -> str:
+    """Return a text of the course for a panel, which shows no Markdown: names without their backticks."""
+    return text.replace("`", "")
+
+
+def _callers_names() -> dict[str, Any]:
+    """Return the variables where `check`, `hint` or `solution` was called: the first frame outside this file."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+
+
+def _hints_seen(exercise: Exercise) -> set[int]:
+    """Return which hints the reader has seen, by the progress kept and in this kernel."""
+    seen = {stage for stage in (1, 2, 3) if _seen_here[f"hint {stage}", exercise.id]}
+    with suppress(Exception):
+        from course_lib.practice.record.progress import Progress
+
+        seen |= {event.data.get("number") for event in Progress.open().events("hint", exercise.id)}
+    return seen
 
 
 def _title(exercise: Exercise) -> str:

@@ -10,9 +10,12 @@ import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_lib.practice.checks.verdict import Finding
+
+if TYPE_CHECKING:
+    from course_lib.practice.checks.limits import Stopped
 
 Answer = Callable[..., Any]  # the reader's function, or class
 
@@ -46,9 +49,12 @@ class Exercise:
     id: chapter and name ("06.tree_broadcast"). difficulty: 1 to 3. place: its turn in the chapter. task: Markdown,
     without the title. budget: what a right answer may cost, in words. trials: from a source of randomness to the runs,
     new values at each check. drive: `drive(answer, rank, **given)`, called in a process of its own on each rank,
-    returns plain data and tensors. judge: `judge(trial, values by rank)`, called in the kernel. explain_stop: what
-    usually stands behind an exception or a hang. forbidden: dotted names of what the task asks to write and not to
-    call. reference_needs: functions that the reference calls, in the same file. limit: seconds for one trial.
+    returns plain data and tensors. judge: `judge(trial, values by rank)`, called in the kernel. explain_stop: from the
+    trial and what stopped it, what usually stands behind it. forbidden: dotted names of what the task asks to write
+    and not to call. reference_needs: functions that the reference calls, in the same file. limit: seconds for one
+    trial. everywhere: why the same call gives the same result on every machine, where the task says so; then each trial
+    runs once more in another interpreter, which has another hash seed, process id and host name. cheats: answers that
+    have the result without doing the work, where there are any.
     """
 
     id: str
@@ -67,11 +73,12 @@ class Exercise:
     explanation: str
     wrong: tuple[Wrong, ...]
     alternatives: tuple[Answer, ...]
-    cheats: tuple[Wrong, ...]
-    explain_stop: Callable[[Trial, str], str] = lambda trial, error: ""
+    cheats: tuple[Wrong, ...] = ()
+    explain_stop: Callable[[Trial, Stopped], str] = lambda trial, stopped: ""
     forbidden: tuple[str, ...] = ()
     reference_needs: tuple[Callable[..., Any], ...] = ()
     limit: float = 10.0
+    everywhere: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d\d\.[a-z][a-z0-9_]*", self.id):

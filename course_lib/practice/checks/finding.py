@@ -29,7 +29,7 @@ def folder() -> Path:
 def files(chapter: str | None = None) -> Iterator[Path]:
     """Yield the exercises' files in reading order; chapter: two digits, or None for all."""
     for path in sorted(folder().glob(f"ch{chapter or '[0-9][0-9]'}_*/*.py")):
-        if not path.name.startswith("_") and "EXERCISE = Exercise(" in path.read_text(encoding="utf-8"):
+        if not path.name.startswith("_") and "\nEXERCISE = " in path.read_text(encoding="utf-8"):
             yield path
 
 

@@ -6,18 +6,19 @@ process group) ends with this process. The verdict is not made here.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from types import FunctionType
 from typing import Any
 
-from course_lib.practice.checks.traffic_log import Traffic
-from course_lib.practice.checks.verdict import Foreign
+from course_lib.practice.checks import leftovers
+from course_lib.practice.checks.plain import Unreadable, encode, plain
 
 KEPT = 2_000  # characters of what an answer prints
 MEMORY = 4 << 30  # bytes that an answer may take beyond what its process has at the start
@@ -29,14 +30,17 @@ class Forbidden(BaseException):
 
 @dataclass
 class Seen:
-    """What one rank brings back. not_written: it raised the stub's NotImplementedError."""
+    """What one rank brings back. not_written: the function that still raises the stub's NotImplementedError."""
 
     value: Any = None
     printed: str = ""
     printed_bytes: int = 0
     called: list[str] = field(default_factory=list)  # of the exercise's forbidden names
-    not_written: bool = False
+    not_written: str = ""
     closed_group: bool = False
+
+
+_FIELDS = fields(Seen)
 
 
 def run(
@@ -45,44 +49,48 @@ def run(
     answer: Callable[..., Any],
     given: Mapping[str, Any],
     forbidden: tuple[str, ...],
-) -> Seen:
-    """Call `drive(answer, rank, **given)` and return what it saw; an exception of the answer goes to the gang."""
+    mark: str,
+) -> bytes:
+    """Call `drive(answer, rank, **given)` and return what it saw, as bytes that the kernel reads without running any.
+
+    An exception of the answer goes to the gang. mark: goes on this process and on all that it starts.
+    """
     process, seen = os.getpid(), Seen()
+    leftovers.put_on(mark)
     _limit_memory()
     try:
         with _captured(seen), _watched(forbidden, seen.called):
             try:
                 seen.value = plain(drive(answer, rank, **given))
             except NotImplementedError as error:
-                if not _raised_by(answer, error):
+                where = _raised_by(answer, error)
+                if where is None:
                     raise
-                seen.not_written = True
+                seen.not_written = where
             except Forbidden:
                 pass  # noted in seen.called
+            finally:
+                if os.getpid() == process:
+                    leftovers.end_children()
     finally:
         if os.getpid() != process:
             os._exit(0)  # a child that the answer forked goes no further
     seen.closed_group = not _group_alive()
-    return seen
+    return encode(vars(seen))
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return a value made only of exact builtin types and tensors; anything else becomes a Foreign with its name."""
-    import torch
-
-    if isinstance(value, Traffic):
-        return plain(value.plain)
-    if value is None or type(value) in (bool, int, float, str, bytes):
-        return value
-    if type(value) in (torch.Tensor, torch.nn.Parameter):
-        return value.detach().cpu().clone()
-    if depth < 12 and type(value) in (list, tuple):
-        return type(value)(plain(item, depth + 1) for item in value)
-    if depth < 12 and type(value) is dict:
-        return {key: plain(item, depth + 1) for key, item in value.items() if type(key) in (str, int)}
-    module = type(value).__module__
-    prefix = "" if module in ("builtins", "__main__") else f"{module.split('.')[0]}."
-    return Foreign(prefix + type(value).__qualname__)
+def seen_of(value: Any) -> Seen:
+    """Return what a rank brought back, in the kernel; raise Unreadable where it is not what `run` returns."""
+    names = {
+        field.name: type(field.default_factory() if field.name == "called" else field.default) for field in _FIELDS
+    }
+    if type(value) is not dict or set(value) != set(names):
+        raise Unreadable
+    if any(type(value[name]) is not kind for name, kind in names.items() if name != "value"):
+        raise Unreadable
+    if not all(type(name) is str for name in value["called"]):
+        raise Unreadable
+    return Seen(**value)
 
 
 def _limit_memory() -> None:
@@ -154,14 +162,15 @@ def _noted(name: str, called: list[str]) -> Callable[..., Any]:
     return call
 
 
-def _raised_by(answer: Callable[..., Any], error: BaseException) -> bool:
-    """Say whether an exception was raised by the answer's own code, not inside a library that it calls."""
+def _raised_by(answer: Callable[..., Any], error: BaseException) -> str | None:
+    """Return the name of the answer's own function that raised an exception; None for a library that it calls."""
+    answer = inspect.unwrap(answer)
     members = [answer, *vars(answer).values()] if isinstance(answer, type) else [answer]
     codes = {member.__code__ for member in members if isinstance(member, FunctionType)}
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code in codes
+    return trace.tb_frame.f_code.co_name if trace is not None and trace.tb_frame.f_code in codes else None
 
 
 def _group_alive() -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import linecache
 import random
 import secrets
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from course_lib.practice.checks import answer as answers
+from course_lib.practice.checks.elsewhere import same_elsewhere
 from course_lib.practice.checks.exercise import Answer, Exercise, Trial
 from course_lib.practice.checks.in_rank import Seen
 from course_lib.practice.checks.limits import Stopped, run_trial
@@ -36,7 +40,7 @@ class Verdict:
 def judge(exercise: Exercise, answer: Answer, seed: int | None = None) -> Verdict:
     """Judge an answer with new random inputs, or with those of a seed.
 
-    Never calls the answer in this process, and never the reference.
+    Never calls the answer in this process.
     """
     if answers.is_untouched(answer):
         return Verdict("not attempted")
@@ -52,8 +56,35 @@ def judge(exercise: Exercise, answer: Answer, seed: int | None = None) -> Verdic
         verdict.status = _try(exercise, answer, trial, verdict, kept)
         if verdict.status != "passed":
             break
+    if verdict.status == "passed" and not any(found.ok for found in kept.values()):
+        kept["nothing"] = failed("The check compared nothing, so it cannot have passed: a fault of the course.")
+        verdict.status = "failed"
     verdict.findings = list(kept.values())
     return verdict
+
+
+_judged: dict[str, Verdict] = {}
+
+
+def judge_once(exercise: Exercise, answer: Answer) -> Verdict:
+    """Judge an answer of the course's own (a reference, a wrong answer), once per process for the same source.
+
+    For tests and proofs that need the same judgement; a reader's answer is judged anew, with new values, each time.
+    """
+    key = source_key(exercise, answer)
+    if key not in _judged:
+        _judged[key] = judge(exercise, answer)
+    return _judged[key]
+
+
+def source_key(exercise: Exercise, answer: Answer) -> str:
+    """Return a hash of what a judgement depends on: the exercise's file, the answer's file, and the answer's source."""
+    texts = [exercise.id]
+    for one in (exercise.stub, answer):
+        file = inspect.getsourcefile(inspect.unwrap(one))
+        texts.append("".join(linecache.getlines(file)) if file else "")
+        texts.append(inspect.getsource(one))
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
 def _try(exercise: Exercise, answer: Answer, trial: Trial, verdict: Verdict, kept: dict[str, Finding]) -> str:
@@ -62,19 +93,31 @@ def _try(exercise: Exercise, answer: Answer, trial: Trial, verdict: Verdict, kep
     if isinstance(outcome, Stopped):
         if outcome.cause == "interrupt":
             return "note"
-        why = exercise.explain_stop(trial, f"{outcome.head}\n{outcome.where}")
-        kept["stopped"] = failed(_on(trial, outcome.head), why)
+        kept["stopped"] = failed(_on(trial, outcome.head), exercise.explain_stop(trial, outcome))
         verdict.where = outcome.where
         return "failed"
     _note_printed(outcome, verdict)
-    if any(seen.not_written for seen in outcome):
-        return "not attempted"
+    not_written = next((seen.not_written for seen in outcome if seen.not_written), "")
+    if not_written and answers.syntax(answer) is None:
+        return "not attempted"  # its source cannot be read, so this is all there is to know
+    if not_written:
+        kept["half"] = failed(
+            f"Your code is written in part: {not_written} still raises NotImplementedError.",
+            "Some way through it reaches the stub's last line: take that out, or write what is to happen there.",
+        )
+        return "failed"
     with _one_thread():
         for found in _findings(exercise, trial, outcome):
             text = found.text if found.ok or found.key.startswith("cost") else _on(trial, found.text)
             kept[found.key] = Finding(found.ok, text, found.why)
             if not found.ok:
                 return "failed"
+    if exercise.everywhere and not same_elsewhere(exercise, answer, trial, [seen.value for seen in outcome]):
+        text = (
+            "In another process, with another hash seed, process id and host name, the same calls gave other results."
+        )
+        kept["everywhere"] = failed(text, exercise.everywhere)
+        return "failed"
     return "passed"
 
 

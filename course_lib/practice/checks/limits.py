@@ -7,11 +7,14 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
+from course_lib.practice.checks import leftovers
 from course_lib.practice.checks.exercise import Answer, Exercise, Trial
-from course_lib.practice.checks.in_rank import Seen, run
+from course_lib.practice.checks.in_rank import Seen, run, seen_of
+from course_lib.practice.checks.plain import PlainConnection, Unreadable, read_result
 
 NO_PROGRESS = 4.0  # seconds in which no rank gets further; the trials take a fraction of a second
 STRAGGLER = 2.0  # seconds that a rank waits for one that has returned
+_WAITS = ("no progress", "mismatch", "limit")
 
 
 @dataclass(frozen=True)
@@ -22,35 +25,63 @@ class Stopped:
     head: str
     where: str = ""
 
+    @property
+    def waited(self) -> bool:
+        """Whether ranks waited for each other or met in different calls, or did not come to an end; else it raised."""
+        return self.cause in _WAITS or "SIGABRT" in self.head
+
 
 def run_trial(exercise: Exercise, answer: Answer, trial: Trial) -> list[Seen] | Stopped:
     """Run one trial of an answer on its own ranks and return what each saw, or why it stopped."""
-    from course_lib.lab import Gang, GangError
+    from course_lib.lab import GangError
 
+    mark = leftovers.new_mark()
     with redirect_stdout(io.StringIO()):  # the gang's own lines: the panel says what matters
         # Ranks that wait for each other are seen early; a function alone has its whole time.
         patience = exercise.limit + 1 if trial.world_size == 1 else min(NO_PROGRESS, exercise.limit)
-        gang = Gang(trial.world_size, timeout=patience, straggler=STRAGGLER, backend="gloo")
+        gang = _gang(trial.world_size, timeout=patience, straggler=STRAGGLER, backend="gloo")
+        given = dict(trial.given)
         try:
-            seen: list[Any] = gang.run(
-                run, exercise.drive, answer, dict(trial.given), exercise.forbidden, limit=exercise.limit
+            found: list[Any] = gang.run(
+                run, exercise.drive, answer, given, exercise.forbidden, mark, limit=exercise.limit
             )
+            return [seen_of(one) for one in found]
         except GangError as error:
             return _stopped(error, exercise)
-    if not all(type(one) is Seen for one in seen):
-        return Stopped("exception", "A rank brought back something else than what the check had asked for.")
-    return list(seen)
+        except Unreadable:
+            return Stopped("exception", "Your code brought back something else than what the check had asked for.")
+        finally:
+            leftovers.end_all(mark)
+
+
+def _gang(world_size: int, **settings: Any) -> Any:
+    """Return a gang whose ranks' messages and results are read as plain values."""
+    from course_lib.lab import Gang
+
+    class CheckedGang(Gang):
+        def _fork(self, *args: Any) -> Any:
+            handle = super()._fork(*args)
+            handle.control = PlainConnection(handle.control)
+            return handle
+
+        def _collect(self, supervisor: Any, folder: Any, began: float) -> Any:
+            return [read_result(folder / f"result_{handle.rank}.pkl") for handle in supervisor.ranks]
+
+    return CheckedGang(world_size, **settings)
 
 
 def _stopped(error: Any, exercise: Exercise) -> Stopped:
     """Turn a GangError into the reader's terms: without the frames of the check itself."""
     head, *rest = str(error).splitlines()
-    own, skip = [], False
+    own, notes, skip = [], [], False
     for line in rest:
         machinery = any(f"course_lib/{place}" in line for place in ("practice", "lab"))
-        drives = f", in {exercise.drive.__name__}" in line and "course_lib/exercises" in line
+        drives = line.endswith((", in act", f", in {exercise.drive.__name__}")) and "course_lib/exercises" in line
         if line.strip().startswith("Where the") and error.cause in ("exception", "signal", "exit"):
             break
+        if line.startswith("In the call "):  # a note of the form that made the call
+            notes.append(line)
+            continue
         if (machinery or drives) and ", in " in line and not line.strip().startswith("rank"):
             skip = True  # the frame's line, and its source below it
             continue
@@ -66,7 +97,8 @@ def _stopped(error: Any, exercise: Exercise) -> Stopped:
         "interrupt": "You interrupted the check.",
     }
     own = [line for line in own if "lab.report" not in line]  # advice for who runs a gang
-    return Stopped(error.cause, heads.get(error.cause, _sentence(head)), "\n".join(own))
+    said = heads.get(error.cause, _sentence(head))
+    return Stopped(error.cause, " ".join([said, *dict.fromkeys(notes)]), "\n".join(own))
 
 
 def _sentence(text: str) -> str:

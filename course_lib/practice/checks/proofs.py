@@ -15,7 +15,7 @@ from course_lib.practice.checks import finding
 from course_lib.practice.checks.exercise import Answer, Exercise, Wrong
 from course_lib.practice.checks.judging import Verdict, judge
 
-NEEDED = {"wrong": 3, "alternatives": 2, "cheats": 1}  # at least so many of each
+NEEDED = {"wrong": 3, "alternatives": 2}  # at least so many of each
 
 
 @dataclass

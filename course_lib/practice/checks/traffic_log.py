@@ -24,12 +24,15 @@ class Traffic:
     """The traffic of one rank.
 
     events: ("send" | "recv", global rank of the other side, bytes) in the order of the calls; collectives: (name, bytes
-    of the tensors handed over) in order; counted_bytes, counted_messages: what `lab.count_sends` saw; calls: the
-    process group's own count of all of them.
+    of the tensors handed over) in order; blocking: places in it of those that were called without async_op; waits:
+    calls of wait() on any work; counted_bytes, counted_messages: what `lab.count_sends` saw; calls: the process group's
+    own count of all of them.
     """
 
     events: list[tuple[str, int, int]] = field(default_factory=list)
     collectives: list[tuple[str, int]] = field(default_factory=list)
+    blocking: list[int] = field(default_factory=list)
+    waits: int = 0
     counted_bytes: int = 0
     counted_messages: int = 0
     calls: int = 0
@@ -52,37 +55,52 @@ class Traffic:
 
 _COLLECTIVES = (
     "allreduce",
+    "allreduce_coalesced",
     "allgather",
+    "allgather_coalesced",
     "_allgather_base",
+    "all_gather_single",
+    "all_gather_single_coalesced",
+    "allgather_into_tensor_coalesced",
     "alltoall",
     "alltoall_base",
+    "all_to_all_single",
     "broadcast",
     "gather",
     "reduce",
     "reduce_scatter",
     "_reduce_scatter_base",
+    "reduce_scatter_single",
+    "reduce_scatter_single_coalesced",
+    "reduce_scatter_tensor_coalesced",
     "scatter",
     "barrier",
+    "monitored_barrier",
 )
 
 
 @contextmanager
 def record_traffic() -> Iterator[Traffic]:
     """Write down every send, receive and collective that this process calls while the block runs."""
-    from torch._C._distributed_c10d import ProcessGroup
+    from torch._C._distributed_c10d import ProcessGroup, Work
 
     log = Traffic()
     counting = count_sends()
     sent = counting.__enter__()
     try:
-        originals = {name: getattr(ProcessGroup, name) for name in ("send", "recv", "recv_anysource", *_COLLECTIVES)}
+        # The class' own entries: what getattr returns no longer binds `self` when it is put back.
+        names = ("send", "recv", "recv_anysource", *_COLLECTIVES)
+        originals = {name: vars(ProcessGroup)[name] for name in names if name in vars(ProcessGroup)}
         for name, original in originals.items():
             setattr(ProcessGroup, name, _logged(log, name, original))
+        wait = vars(Work)["wait"]
+        Work.wait = _waiting(log, wait)
         before = calls_so_far()
         try:
             yield log
         finally:
             log.calls += calls_so_far() - before
+            Work.wait = wait
             for name, original in originals.items():
                 setattr(ProcessGroup, name, original)
     finally:
@@ -103,6 +121,9 @@ def _logged(log: Traffic, name: str, original: Callable[..., Any]) -> Callable[.
         elif name == "recv_anysource":
             log.events.append(("recv", ANY_SOURCE, _bytes(args[0])))
         else:
+            options = [one for one in [*args, *kwargs.values()] if hasattr(one, "asyncOp")]
+            if options and not options[0].asyncOp:
+                log.blocking.append(len(log.collectives))
             log.collectives.append((name.strip("_"), _bytes(args[0]) if args else 0))
         return original(group, *args, **kwargs)
 
@@ -110,6 +131,16 @@ def _logged(log: Traffic, name: str, original: Callable[..., Any]) -> Callable[.
         co_filename="<check>"
     )  # where a rank stands is the reader's line, not this one
     return call
+
+
+def _waiting(log: Traffic, original: Callable[..., Any]) -> Callable[..., Any]:
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        log.waits += 1
+        return original(*args, **kwargs)
+
+    # A rank that stands here waits for others, as in torch's own file.
+    wait.__code__ = wait.__code__.replace(co_filename="distributed_c10d.py")
+    return wait
 
 
 def _bytes(tensors: Any) -> int:

@@ -40,7 +40,8 @@ def cost(quantity: str, measured: float, budget: float, unit: str, why: str = ""
     """
     over = measured > budget
     place = f" ({where})" if where else ""
-    text = f"Cost, {quantity}: {measured:,} {unit}, budget {budget:,}{place}."
+    said = unit.removesuffix("s") if measured == 1 else unit
+    text = f"Cost, {quantity}: {measured:,} {said}, budget {budget:,}{place}."
     return Finding(not over, text, why if over else "", key=f"cost {quantity}")
 
 
@@ -65,12 +66,15 @@ def kind(value: Any) -> str:
     return type(value).__name__
 
 
-def require(value: Any, expected: type, name: str, words: str) -> Finding | None:
-    """Return a failure if a returned value is not exactly of a type; words: what was expected."""
-    if type(value) is expected:
-        return None
-    forgot = " A function without a return statement returns None." if value is None else ""
-    return failed(f"{name} returned {kind(value)}; expected {words}.{forgot}")
+def apart(got: float, expected: float, digits: int = 4) -> tuple[str, str]:
+    """Write two different numbers with as many digits as tell them apart."""
+    if type(got) is int and type(expected) is int:
+        return f"{got:,}", f"{expected:,}"
+    for precision in range(digits, 18):
+        texts = f"{got:.{precision}g}", f"{expected:.{precision}g}"
+        if texts[0] != texts[1] and float(texts[0]) != float(texts[1]):
+            return texts
+    return repr(got), repr(expected)
 
 
 def ranks_where(flags: Sequence[bool]) -> str:

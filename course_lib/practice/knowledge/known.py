@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import numbers
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -75,7 +77,13 @@ class Known:
             raise ValueError(
                 f"{self.key} is quoted from {self.source}: it has no tolerance to check a measurement with."
             )
-        number = float(measured.item() if hasattr(measured, "item") else measured)
+        try:
+            number = float(measured.item() if hasattr(measured, "item") else measured)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            raise ValueError(
+                f"{self.key}: a measurement is one number, or a tensor or array of one element, and not of type "
+                f"{type(measured).__name__}."
+            ) from None
         low, high = self.bounds
         if not low <= number <= high:
             given = ", ".join(f"{name} = {value:,.10g}" for name, value in self.arguments.items())
@@ -102,12 +110,14 @@ class Known:
 
 
 def known(key: str, **arguments: float) -> Known:
-    """The known answer `key`, evaluated at its arguments.
+    """The known answer `key`, evaluated at its arguments; numpy's numbers and tensors of one element count as theirs.
 
     ValueError in one sentence for an unknown key (with the nearest ones) and for a missing, unexpected or impossible
     argument.
     """
     rows = load()
+    if not isinstance(key, str):
+        raise ValueError(f"A known answer is asked for by its key, such as {next(iter(rows))!r}, and not by {key!r}.")
     if key not in rows:
         sharing = [other for other in rows if set(key.split("_")) & set(other.split("_"))]
         near = (difflib.get_close_matches(key, rows, n=3, cutoff=0.6) or sharing)[:3]
@@ -118,11 +128,10 @@ def known(key: str, **arguments: float) -> Known:
     if set(arguments) != set(wanted):
         needs = ", ".join(f"{name} ({about['about']})" for name, about in wanted.items()) or "no argument"
         raise ValueError(f"{key} needs {needs}; it got {', '.join(arguments) or 'none'}.")
-    for name, value in arguments.items():
-        _check_argument(key, name, value, wanted[name])
-    value = evaluate(row["expression"], arguments) if "expression" in row else row["value"]
+    arguments = {name: _argument(key, name, value, wanted[name]) for name, value in arguments.items()}
+    value = _evaluated(key, row["expression"], arguments) if "expression" in row else row["value"]
     fields = {name: row[name] for name in _FIELDS}
-    return Known(key=key, value=value, arguments=dict(arguments), beside=tuple(row.get("beside", ())), **fields)
+    return Known(key=key, value=value, arguments=arguments, beside=tuple(row.get("beside", ())), **fields)
 
 
 def keys() -> list[str]:
@@ -182,14 +191,53 @@ def parse(text: str) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     return rows, bank.get("left_out") or []
 
 
-def _check_argument(key: str, name: str, value: Any, about: Mapping[str, Any]) -> None:
-    what = f"{key}: {name}={value!r}, the {about['about']},"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+def _argument(key: str, name: str, value: Any, about: Mapping[str, Any]) -> float:
+    """Return an argument as a plain number; ValueError where it is none that the row allows."""
+    what = f"{key}: {name}={_shown(value)}, the {about['about']},"
+    with suppress(TypeError, ValueError, RuntimeError):  # a numpy number, or a tensor of one element
+        value = value.item() if hasattr(value, "item") else value
+    finite = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if finite:
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:
+            raise ValueError(f"{what} is too large to compute with.") from None
+    if not finite:
         raise ValueError(f"{what} must be a finite number.")
     if about.get("whole") and value != int(value):
         raise ValueError(f"{what} must be a whole number.")
     if "least" in about and value < about["least"]:
         raise ValueError(f"{what} must be at least {about['least']}.")
+    return value
+
+
+def _evaluated(key: str, expression: str, arguments: Mapping[str, float]) -> float:
+    """Return the value of a row's expression; ValueError where it has none that is one finite number."""
+    given = ", ".join(f"{name} = {_shown(value)}" for name, value in arguments.items())
+    try:
+        value = evaluate(expression, arguments)
+        finite = not isinstance(value, complex) and math.isfinite(value)
+    except ZeroDivisionError:
+        raise ValueError(f"{key} has no value at {given}: it would divide by zero.") from None
+    except OverflowError:
+        raise ValueError(f"{key} is too large to compute at {given}.") from None
+    except TypeError:
+        finite = False
+    except ValueError as error:
+        if str(error).startswith("The expression"):
+            raise
+        finite = False  # a root or logarithm of a number that has none
+    if not finite:
+        raise ValueError(f"{key} has no value at {given}: its formula gives no finite number there.")
+    return value
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = f"a number of type {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def evaluate(expression: str, arguments: Mapping[str, float]) -> float:

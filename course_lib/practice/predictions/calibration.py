@@ -10,7 +10,7 @@ from course_lib.lab.measure import rounded
 from course_lib.practice.desk.panel import Panel, Row
 from course_lib.practice.desk.presence import somebody_there
 from course_lib.practice.desk.wording import count
-from course_lib.practice.predictions.guessing import score
+from course_lib.practice.predictions.guessing import is_number, score
 from course_lib.practice.record.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def points() -> list[Point]:
     found: dict[str, dict[str, Point]] = {}
     for event in Progress.open().events("reveal") if somebody_there() else []:
         guess, answer = event.data.get("guess"), event.data.get("measured")
-        if isinstance(guess, (int, float)) and isinstance(answer, (int, float)):
+        if is_number(guess) and is_number(answer) and not event.data.get("late"):
             point = Point(event.key, guess, answer, score(guess, answer))
             found.setdefault(event.key, {}).setdefault(event.content_hash, point)  # the first reveal is the one scored
     return [list(found[key].values())[-1] for key in sorted(found)]  # of a question that changed, its newest form

@@ -62,6 +62,11 @@ def with_unit(value: float, unit: str | None, digits: int = 4) -> str:
     return f"{rounded(value, digits)} {unit}" if unit else rounded(value, digits)
 
 
+def is_number(value: Any) -> bool:
+    """Say whether something read back from the progress file is one finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def score(guess: float, measured: float) -> float | None:
     """Return |log10(guess / measured)|: 0 is exact, 0.3 a factor 2, 1 a factor 10. None unless both are positive."""
     if guess <= 0 or measured <= 0:

@@ -4,8 +4,9 @@ predict("06.bytes", ask="How many MB does each rank send?", unit="MB")     # a f
 predict("06.bytes", guess=80)                                              # the same without the field
 reveal("06.bytes", measured, formula="2(n-1)/n·K", value=formula_value)
 
-A guess locks when its own reveal is shown with it, so that running all cells burns nothing. With nobody there
-(presence.py) both read "no prediction" and record nothing.
+A guess locks when its own reveal is shown with it. One that is given after its answer was shown is kept, shown and not
+scored, whatever the wording of its question. With nobody there (presence.py) both read "no prediction" and record
+nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 
 from course_lib.practice.desk.panel import Panel, Row
 from course_lib.practice.desk.presence import in_live_notebook, somebody_there
-from course_lib.practice.predictions.guessing import Misread, read_guess, score, verdict, with_unit
+from course_lib.practice.predictions.guessing import Misread, is_number, read_guess, score, verdict, with_unit
 from course_lib.practice.record.progress import Event, Progress
 
 NOTHING = "no prediction"
+LATE = "Not scored: its answer had been shown before you gave it."
 _ID = re.compile(r"\d\d\.[a-z0-9][a-z0-9_-]*")
 
 
@@ -102,32 +104,55 @@ def reveal(id: str, measured: Any = None, formula: str | None = None, value: Any
         rows.append(Row("note", f"{word}: {' = '.join(part for part in parts if part)}"))
     if measured is not None:
         rows.append(Row("note", f"Measured: {with_unit(answer, question.unit)}"))
-    guess = _revealed(question, answer, measured is None) if somebody_there() else None
+    shown = _revealed(question, answer, measured is None) if somebody_there() else None
     title = f"Prediction {id}: {question.ask}" if question.ask else f"Prediction {id}"
-    if guess is None:
+    if shown is None:
         return Prediction(Panel(title, [Row("not attempted", f"Your guess: {NOTHING}"), *rows]))
-    own = Row("note", f"Your guess: {_number(guess, question)}", verdict(guess, answer, measured is None))
-    return Prediction(Panel(title, [own, *rows]))
+    guess = shown.data["guess"]
+    said = LATE if shown.data.get("late") else verdict(guess, answer, measured is None)
+    return Prediction(Panel(title, [Row("note", f"Your guess: {_number(guess, question)}", said), *rows]))
 
 
-def _revealed(question: Question, answer: float, computed: bool) -> float | None:
-    """Return the guess to show, which locks with its first reveal; None without one, and then nothing locks."""
+def _revealed(question: Question, answer: float, computed: bool) -> Event | None:
+    """Return the reveal that a guess locks with, made now if it is the first; None without a guess.
+
+    That an answer was shown is kept either way: a later guess is not scored.
+    """
     locked = _reveal(question)
     if locked is not None:
-        return locked.data["guess"]
-    guess = _guess(question)
-    if guess is not None:
-        Progress.open().record(
-            "reveal",
-            question.id,
-            content_hash=question.content_hash,
-            guess=guess,
-            measured=answer,
-            computed=computed,
-            score=score(guess, answer),
-            unit=question.unit,
-        )
-    return guess
+        return locked
+    guesses = _events("prediction", question)
+    if not guesses and _shown_before(question.id, answer):
+        return None
+    last = guesses[-1] if guesses else None
+    guess = None if last is None else last.data["guess"]
+    late = last is not None and _shown_before(question.id, answer, last)
+    event = Progress.open().record(
+        "reveal",
+        question.id,
+        content_hash=question.content_hash,
+        guess=guess,
+        measured=answer,
+        computed=computed,
+        score=None if guess is None or late else score(guess, answer),
+        unit=question.unit,
+        **({"late": True} if late else {}),
+    )
+    return None if guess is None else event
+
+
+def _shown_before(id: str, answer: float, guess: Event | None = None) -> bool:
+    """Say whether this answer was shown before a guess, or at all, under this wording of the question or another.
+
+    Another wording may ask for another number: an answer more than a factor 2 away was not this one.
+    """
+    for event in Progress.open().events("reveal", id):
+        measured = event.data.get("measured")
+        if is_number(measured) and (guess is None or event.time < guess.time):
+            points = score(measured, answer)
+            if measured == answer or (points is not None and points < 0.301):
+                return True
+    return False
 
 
 def save(question: Question, given: Any) -> str:
@@ -156,6 +181,8 @@ def save(question: Question, given: Any) -> str:
 
 def _saved(question: Question, guess: float, word: str = "Saved") -> str:
     plain = "" if guess > 0 else " It gets no score, which is taken on a logarithmic scale."
+    if any(e.content_hash == question.content_hash for e in Progress.open().events("reveal", question.id)):
+        return f"{word}: {_number(guess, question)}. It gets no score, since its answer was shown before."
     return f"{word}: {_number(guess, question)}. You may change it until its answer is shown.{plain}"
 
 
@@ -195,9 +222,7 @@ def _reveal(question: Question) -> Event | None:
 def _events(kind: str, question: Question) -> list[Event]:
     found = Progress.open().events(kind, question.id)
     return [
-        event
-        for event in found
-        if event.content_hash == question.content_hash and isinstance(event.data.get("guess"), (int, float))
+        event for event in found if event.content_hash == question.content_hash and is_number(event.data.get("guess"))
     ]
 
 

@@ -266,6 +266,7 @@ def _insert(db: sqlite3.Connection, events: list[Event]) -> int:
 
 
 def _select(db: sqlite3.Connection, kind: str | None, key: str | None) -> list[Event]:
+    db.text_factory = lambda text: text.decode(errors="replace")  # bytes that are no text must not hide all rows
     where = "(?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR key = ?2)"
     rows = db.execute(f"SELECT {_COLUMNS} FROM events WHERE {where} ORDER BY time, number", (kind, key)).fetchall()
     return [event for row in rows if (event := _event(row)) is not None]
@@ -274,10 +275,13 @@ def _select(db: sqlite3.Connection, kind: str | None, key: str | None) -> list[E
 def _event(row: tuple) -> Event | None:
     """Turn a row into an event; a row that somebody edited into nonsense is passed over, and stays in the file."""
     name, when, kind, key, content_hash, data, version = row
-    try:
-        return Event(datetime.fromisoformat(when), kind, key, content_hash, dict(json.loads(data)), name, version)
-    except (TypeError, ValueError):
-        return None
+    with suppress(TypeError, ValueError, OverflowError, RecursionError):
+        time, data = datetime.fromisoformat(when), json.loads(data)
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)  # else it cannot be sorted
+        texts = all(isinstance(text, str) for text in (name, kind, key, content_hash))
+        if texts and isinstance(data, dict) and isinstance(version, int):
+            return Event(time, kind, key, content_hash, data, name, version)
+    return None
 
 
 @contextmanager

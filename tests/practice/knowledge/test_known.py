@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,7 @@ from course_lib.data.text import Corpus
 from course_lib.lab.device import seed_all
 from course_lib.models.gpt import GPT, GPTConfig
 from course_lib.practice import known
+from course_lib.practice.knowledge import known as module
 from course_lib.practice.knowledge.known import Known, evaluate, keys, load
 
 FIELDS = {"key", "k", "quantity", "formula", "unit", "tolerance", "source", "flag", "chapter"}
@@ -158,11 +160,47 @@ def test_a_quote_is_not_checked():
         ("ring_all_reduce_factor", {"n": 2.5}, "must be a whole number"),
         ("ring_all_reduce_factor", {"n": "4"}, "must be a finite number"),
         ("linear_scaling_lr", {"B": math.inf}, "must be a finite number"),
+        ("linear_scaling_lr", {"B": 10**400}, "too large to compute"),
+        ("ring_all_reduce_factor", {"n": None}, "must be a finite number"),
+        ("ring_all_reduce_factor", {"n": 2 + 0j}, "must be a finite number"),
+        ("ring_all_reduce_factor", {"n": np.array([2, 4])}, "must be a finite number"),
+        (7, {}, "asked for by its key"),
     ],
 )
 def test_mistakes_end_in_a_sentence(key, arguments, words):
     with pytest.raises(ValueError, match=words):
         known(key, **arguments)
+
+
+@pytest.mark.parametrize("four", [np.int64(4), np.uint8(4), np.float32(4), np.array(4), torch.tensor(4)])
+def test_numbers_of_numpy_and_torch_are_numbers(four):
+    answer = known("ring_all_reduce_factor", n=four)
+    assert answer.value == 1.5 and str(answer) == str(known("ring_all_reduce_factor", n=4))
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("1 / (n - 2)", "divide by zero"),
+        ("exp(n * 1000)", "too large to compute"),
+        ("(n + 10.0) ** (n * 1000)", "too large to compute"),
+        ("sqrt(1 - n)", "no finite number"),
+        ("(1 - n) ** 0.5", "no finite number"),
+        ("max((1 - n) ** 0.5, 2)", "no finite number"),
+        ("ceil(1e999 * n)", "too large to compute"),
+    ],
+)
+def test_a_formula_without_a_value_ends_in_a_sentence(expression, words, monkeypatch):
+    rows = {**load(), "odd": load()["ring_all_reduce_factor"] | {"expression": expression}}
+    monkeypatch.setattr(module, "load", lambda: rows)
+    with pytest.raises(ValueError, match=rf"odd .*{words}"):
+        known("odd", n=2)
+
+
+@pytest.mark.parametrize("measured", [None, "much", [1.5], torch.ones(2)])
+def test_what_is_no_measurement_is_said(measured):
+    with pytest.raises(ValueError, match="a measurement is one number"):
+        known("ring_all_reduce_factor", n=4).check(measured)
 
 
 def test_expressions_are_arithmetic_only():

@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from course_lib.practice import predict, reveal
 from course_lib.practice.predictions import prediction
+from course_lib.practice.predictions.calibration import points
 from course_lib.practice.predictions.guess_field import guess_field
 from course_lib.practice.record.progress import Progress
 
@@ -77,12 +78,33 @@ def test_the_same_guess_again_is_no_second_event():
     assert len(recorded()) == 1
 
 
-def test_running_all_cells_without_a_guess_burns_nothing():
+def test_a_guess_after_its_answer_was_shown_is_kept_and_not_scored():
     assert "no prediction" in repr(predict("06.bytes", ask=ASK, unit="MB"))
-    assert "Your guess: no prediction" in repr(reveal("06.bytes", 150))
-    assert recorded() == []
-    predict("06.bytes", ask=ASK, unit="MB", guess=100)
-    assert "Your guess: 100 MB" in repr(predict("06.bytes", ask=ASK, unit="MB"))
+    for _ in range(2):
+        assert "Your guess: no prediction" in repr(reveal("06.bytes", 150))
+    assert recorded() == [("reveal", "06.bytes", None)]
+    said = repr(predict("06.bytes", ask=ASK, unit="MB", guess=150))
+    assert "It gets no score, since its answer was shown before." in " ".join(said.split())
+    shown = repr(reveal("06.bytes", 151))
+    assert "Your guess: 150 MB" in shown and "Not scored" in shown and "Exact" not in shown and "Score" not in shown
+    assert Progress.open().events("reveal")[-1].data["score"] is None
+    assert points() == []
+
+
+def test_another_wording_of_the_same_question_gets_no_second_guess_scored():
+    predict("06.bytes", ask=ASK, unit="MB", guess=10)
+    reveal("06.bytes", 150)
+    predict("06.bytes", ask=ASK + " Please.", unit="MB", guess=150)
+    assert "Not scored" in repr(reveal("06.bytes", 150.2))
+    assert [(point.guess, point.answer) for point in points()] == [(10, 150)]
+
+
+def test_a_question_that_now_asks_for_another_number_is_scored():
+    predict("06.bytes", ask=ASK, unit="MB", guess=10)
+    reveal("06.bytes", 150)
+    predict("06.bytes", ask=ASK + " On 400 ranks?", unit="MB", guess=1_500)
+    assert "Exact" in repr(reveal("06.bytes", 1_500))
+    assert [(point.guess, point.answer) for point in points()] == [(1_500, 1_500)]
 
 
 def test_another_reveal_locks_nothing():
@@ -107,7 +129,7 @@ def test_a_changed_question_is_a_new_one_and_other_spaces_are_not():
     assert "Your guess: 100 MB" in repr(predict("06.bytes", ask=ASK.replace(" ", "\n "), unit="MB"))
     assert "no prediction" in repr(predict("06.bytes", ask=ASK + " Of 200 MB?", unit="MB"))
     assert "no prediction" in repr(reveal("06.bytes", 300))
-    assert recorded("reveal") == []
+    assert recorded("reveal") == [("reveal", "06.bytes", None)]
 
 
 @pytest.mark.parametrize("wrong", ["abc", "200 GB", "", float("nan"), True, [1, 2]])

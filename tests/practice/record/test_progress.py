@@ -154,14 +154,42 @@ def test_every_row_that_was_recorded_survives_a_kill(path):
     assert progress.notes == []
 
 
-def test_a_row_edited_into_nonsense_is_passed_over(path):
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("data", "{oops"),
+        ("data", "7"),
+        ("data", '["ab", "cd"]'),
+        ("data", "[" * 100_000),
+        ("data", b"\xff"),
+        ("key", b"\xff\xfe"),
+        ("kind", b"hint"),
+        ("time", "yesterday"),
+        ("time", b"\xff"),
+        ("time", "0001-01-01T00:00:00+14:00"),
+        ("version", "two"),
+    ],
+)
+def test_a_row_edited_into_nonsense_is_passed_over_and_hides_no_other(path, column, value):
     progress = Progress.open(path)
-    progress.record("hint", "a")
-    progress.record("hint", "b")
+    for key in "abc":
+        progress.record("hint", key)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE events SET data = '{oops' WHERE key = 'a'")
+        db.execute(f"UPDATE events SET {column} = ? WHERE key = 'b'", (value,))
         db.commit()
-    assert [event.key for event in progress.events()] == ["b"]
+    assert [event.key for event in reopened(path).events()] == ["a", "c"]
+    assert progress.notes == [] and path.exists()
+
+
+def test_a_row_whose_time_has_no_zone_is_sorted_among_the_others(path):
+    progress = Progress.open(path)
+    for key in "abc":
+        progress.record("hint", key)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE events SET time = replace(time, '+00:00', '') WHERE key = 'b'")
+        db.execute("UPDATE events SET key = cast(x'62ff' AS TEXT) WHERE key = 'b'")  # no UTF-8
+        db.commit()
+    assert [event.key[0] for event in reopened(path).events()] == ["a", "b", "c"]
 
 
 def test_adding_twice_counts_once(path):

@@ -1,0 +1,238 @@
+"""Exercises on collectives written by hand: a tensor on every rank, changed in place by messages between them.
+
+    EXERCISE = on_ranks(
+        id="06.tree_broadcast", …, stub=tree_broadcast, reference=reference, world_sizes=(1, 3, 4, 8),
+        expected=lambda tensors, rank: tensors[0], least=lambda n, K: (n - 1) * K, costs=costs, …
+    )
+
+On each world size one process a rank makes four calls: other values, lengths and dtypes, the first shape again, a view
+into the middle of a larger tensor whose other elements must stay as they are. The library's collectives are named,
+barriers among them; what one rank says it sent another must have received, and right values need a least number of
+bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from course_lib.practice.checks.exercise import Exercise, Trial
+from course_lib.practice.checks.traffic_log import Traffic, contradiction
+from course_lib.practice.checks.verdict import Finding, failed, kind, passed, ranks_where
+from course_lib.practice.desk.wording import count
+
+GUARD = 7_777  # what lies around a tensor that is a view
+_PAD = 5
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One call on all ranks, for an exercise's own words.
+
+    n: number of ranks; inputs, results: the tensor of each rank before and after; expected: after a right call;
+    logs: what each rank sent and received; K: bytes of one tensor; more: the arguments behind the tensor.
+    """
+
+    n: int
+    inputs: list[Any]
+    results: list[Any]
+    expected: list[Any]
+    logs: list[Traffic]
+    more: list[Any]
+
+    @property
+    def K(self) -> int:  # noqa: N802 - the name that budgets have
+        """Bytes of one rank's tensor."""
+        return self.inputs[0].nbytes
+
+    @property
+    def wrong(self) -> list[bool]:
+        """By rank, whether its tensor is not as expected."""
+        return [not a.equal(b) for a, b in zip(self.results, self.expected, strict=True)]
+
+    @property
+    def who(self) -> str:
+        """The ranks whose tensor is not as expected, in words."""
+        return ranks_where(self.wrong)
+
+
+def on_ranks(
+    *,
+    world_sizes: Sequence[int],
+    expected: Callable[[list[Any], int], Any],
+    least: Callable[[int, int], int],
+    costs: Callable[[Seen], Iterable[Finding]],
+    why: Callable[[Seen], tuple[str, str]],
+    passes: str,
+    waiting: Callable[[Trial], str] = lambda trial: "",
+    lengths: Callable[[int], tuple[int, int, int]] = lambda n: (250, 36, 6),
+    dimensions: int = 1,
+    more: Callable[[int], list[list[Any]]] = lambda n: [[]],
+    **rest: Any,
+) -> Exercise:
+    """Return an exercise on an in-place collective `answer(tensor, …)`.
+
+    expected: from the tensors by rank and a rank, that rank's tensor after the call; least: from n and the bytes K of a
+    tensor, the bytes that all ranks together send at least, by any algorithm; costs: the findings of a right call;
+    why: what is wrong and why, of a wrong one; waiting: what usually stands behind ranks that wait for ever; lengths:
+    from n, three numbers of elements that the task allows; dimensions: 2 where the task allows tensors of any shape;
+    more: from n, lists of further arguments, a set of calls for each. rest: as for Exercise.
+    """
+
+    def trials(rng: random.Random) -> list[Trial]:
+        return [
+            Trial(
+                f"on {count(n, 'rank')}{_with(arguments)}",
+                n,
+                {"calls": _calls(lengths(n), dimensions), "seed": rng.randrange(2**31), "more": arguments},
+            )
+            for n in world_sizes
+            for arguments in more(n)
+        ]
+
+    def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
+        for number, call in enumerate(trial.given["calls"]):
+            found = _seen(trial, number, [one[number] for one in seen], expected)
+            faults = _faults(rest["stub"].__name__, found, [one[number] for one in seen], least, why)
+            for fault in faults:
+                text = (
+                    fault.text
+                    if number == 0
+                    else f"{_describe(number, call)}: {fault.text[:1].lower()}{fault.text[1:]}"
+                )
+                yield failed(text if text[:4] != "rank" else f"R{text[1:]}", fault.why)
+                return
+            for cost in costs(found):
+                if (number == 0 and found.n > 1) or not cost.ok:
+                    yield cost
+        yield passed(passes)
+
+    return Exercise(
+        trials=trials,
+        drive=drive,
+        judge=judge,
+        explain_stop=lambda trial, stopped: waiting(trial) if stopped.waited else "",
+        **rest,
+    )
+
+
+def _with(arguments: list[Any]) -> str:
+    return f" with {', '.join(map(str, arguments))}" if arguments else ""
+
+
+def _calls(lengths: tuple[int, int, int], dimensions: int) -> list[dict[str, Any]]:
+    first, second, third = lengths
+    flat = dimensions == 1
+    return [
+        {"shape": [first], "dtype": "float32", "inside": False},
+        {"shape": [second] if flat else [second // 4, 4], "dtype": "float64", "inside": True},
+        {"shape": [first], "dtype": "float32", "inside": True},
+        {"shape": [third], "dtype": "int64", "inside": False},
+    ]
+
+
+def _describe(number: int, call: dict[str, Any]) -> str:
+    shape = " by ".join(map(str, call["shape"]))
+    where = " that is part of a larger tensor" if call["inside"] else ""
+    return f"In call {number + 1} in the same process, on a {call['dtype']} tensor of {shape}{where}"
+
+
+def values(call: dict[str, Any], seed: int, number: int, rank: int) -> Any:
+    """Return what a rank holds before a call: small integers, whose sums are exact in any order."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed + 1_000 * number + rank)
+    return torch.randint(-99, 100, call["shape"], generator=generator).to(getattr(torch, call["dtype"]))
+
+
+def drive(
+    answer: Callable[..., Any], rank: int, calls: list[dict[str, Any]], seed: int, more: list[Any]
+) -> list[dict[str, Any]]:
+    """Make the calls on this rank's tensors and write down what was sent and received."""
+    import torch
+
+    from course_lib.practice.checks.traffic_log import record_traffic
+
+    found = []
+    for number, call in enumerate(calls):
+        given = values(call, seed, number, rank)
+        pad = _PAD if call["inside"] else 0
+        around = torch.full((given.numel() + 2 * pad,), GUARD, dtype=given.dtype)
+        tensor = around[pad : pad + given.numel()].view(call["shape"])
+        tensor.copy_(given)
+        with record_traffic() as traffic:
+            returned = answer(tensor, *more)
+        outside = torch.cat([around[:pad], around[pad + given.numel() :]]) if pad else around[:0]
+        kept = bool((outside == GUARD).all())
+        found.append({"tensor": tensor, "kept": kept, "returned": returned, "traffic": traffic.plain})
+    return found
+
+
+def _seen(trial: Trial, number: int, by_rank: list[Any], expected: Callable[[list[Any], int], Any]) -> Seen:
+    call, n = trial.given["calls"][number], trial.world_size
+    inputs = [values(call, trial.given["seed"], number, rank) for rank in range(n)]
+    after = [expected([one.clone() for one in inputs], rank) for rank in range(n)]
+    logs = [Traffic(**one["traffic"]) for one in by_rank]
+    return Seen(n, inputs, [one["tensor"] for one in by_rank], after, logs, trial.given["more"])
+
+
+def _faults(
+    name: str,
+    seen: Seen,
+    by_rank: list[Any],
+    least: Callable[[int, int], int],
+    why: Callable[[Seen], tuple[str, str]],
+) -> Iterator[Finding]:
+    used = {call for log in seen.logs for call, _ in log.collectives}
+    if used - {"barrier", "monitored_barrier"}:
+        yield failed(
+            f"The values travelled by the library's {', '.join(sorted(used))}.",
+            "The task is to write that collective from point-to-point messages: send, recv, isend and irecv.",
+        )
+    if used:
+        yield failed(
+            "Your code calls the library's barrier.",
+            "A barrier is a collective with messages of its own, which the budget does not have. A receive waits for "
+            "its send already.",
+        )
+    found = contradiction(seen.logs)
+    if found is not None:
+        yield found
+    returned = next((one["returned"] for one in by_rank if one["returned"] is not None), None)
+    if returned is not None:
+        yield failed(
+            f"{name} returned {kind(returned)}; expected None.",
+            "It works in place: the caller keeps the tensor that it handed over, and looks there.",
+        )
+    for before, after in zip(seen.inputs, seen.results, strict=True):
+        if kind(after) != kind(before):
+            text = f"The tensor went in with shape {tuple(before.shape)} and came out as {kind(after)}."
+            yield failed(text, "Write into it in place.")
+    if any(seen.wrong):
+        yield failed(*why(seen))
+    if not all(one["kept"] for one in by_rank):
+        yield failed(
+            f"Elements beside the tensor were changed on {ranks_where([not one['kept'] for one in by_rank])}.",
+            "The tensor is a view into a larger one: only its own elements may be written, so leave its storage alone.",
+        )
+    sent, needed = sum(log.bytes_sent for log in seen.logs), least(seen.n, seen.K)
+    if sent < needed:
+        yield failed(
+            f"The values are right, but only {count(sent, 'byte')} were sent by send and isend; no algorithm can do "
+            f"with less than {needed:,}.",
+            "They came by another way than messages between ranks. Use send, recv, isend and irecv.",
+        )
+
+
+def most_sent_to_one(log: Traffic) -> tuple[int, int]:
+    """Return (messages, rank) for the rank that one rank sent the most messages to."""
+    peers = [peer for what, peer, _ in log.events if what == "send"]
+    return max(((peers.count(peer), peer) for peer in set(peers)), default=(0, 0), key=lambda one: (one[0], -one[1]))
+
+
+def share(results: list[Any], expected: list[Any]) -> list[float]:
+    """Return by rank which share of the elements is right."""
+    return [float((a == b).double().mean()) if len(a) else math.nan for a, b in zip(results, expected, strict=True)]
