@@ -152,7 +152,7 @@ def test_a_quote_is_not_checked():
     [
         ("ring_allreduce_factor", {"n": 4}, "is it ring_all_reduce_factor"),
         ("scaling", {}, "is it linear_scaling"),
-        ("zzz", {}, "known_answers.yaml lists them"),
+        ("zzz", {}, "bank/known lists them"),
         ("ring_all_reduce_factor", {}, r"needs n \(ranks\); it got none"),
         ("ring_all_reduce_factor", {"m": 4}, r"needs n \(ranks\); it got m"),
         ("linear_scaling_error_256", {"n": 4}, "needs no argument; it got n"),
