@@ -1,25 +1,18 @@
-"""K31 to K37, K40, K42: what quantising, pruning, distilling and low-rank adapting do to one matrix."""
+"""Chapter 12, quantization: its known answers (K31, K32, K33, K34, K35) recomputed."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-import torch
-from torch.nn import functional as F
 
 from course_lib.practice import known
+from tests.bank.known.shared import error
 
 
 def quantise(x: np.ndarray, bits: int, axis: int | None = None) -> np.ndarray:
     """Symmetric absmax rounding to 2^(bits-1) - 1 steps a side; one scale, or one along `axis`."""
     scale = np.abs(x).max(axis=axis, keepdims=True) / (2 ** (bits - 1) - 1)
     return np.round(x / scale) * scale
-
-
-def error(measured: np.ndarray, exact: np.ndarray) -> float:
-    """Relative error in the squared norm's root."""
-    return float(np.linalg.norm(measured - exact) / np.linalg.norm(exact))
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12])
@@ -52,25 +45,6 @@ def test_double_quantisation():
     once = scales.nbytes
     again = np.ones(len(scales), np.int8).nbytes + np.ones(len(scales) // blocks, np.float32).nbytes
     known("double_quantisation_bits").check(8 * (once - again) / parameters)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "key"), [(np.float16, "sparse_24_storage_fp16"), (np.int8, "sparse_24_storage_int8")]
-)
-def test_sparse_24_storage(dtype, key):
-    """Two values of four and two bits each for their places, packed, and unpacked again."""
-    dense = np.random.default_rng(0).integers(1, 100, (64, 64)).astype(dtype)
-    groups = dense.reshape(-1, 4)
-    places = np.sort(np.random.default_rng(1).permuted(np.tile(np.arange(4), (len(groups), 1)), axis=1)[:, :2], axis=1)
-    pruned = np.zeros_like(groups)
-    np.put_along_axis(pruned, places, np.take_along_axis(groups, places, axis=1), axis=1)
-    values = np.take_along_axis(pruned, places, axis=1)
-    bits = np.packbits(np.stack([places >> 1, places & 1], -1).astype(np.uint8))
-    known(key).check((values.nbytes + bits.nbytes) / dense.nbytes)
-    read = np.unpackbits(bits).reshape(*places.shape, 2)
-    restored = np.zeros_like(groups)
-    np.put_along_axis(restored, (2 * read[..., 0] + read[..., 1]).astype(int), values, axis=1)
-    assert (restored == pruned).all()
 
 
 @pytest.fixture(scope="module")
@@ -129,43 +103,3 @@ def test_gptq_against_rounding(bits):
     near, better = quantise(w, bits, axis=1), gptq(w, x.T @ x, bits)
     known("gptq_output_error_ratio").check(error(x @ near.T, x @ w.T) / error(x @ better.T, x @ w.T))
     known("gptq_weight_error_ratio").check(np.mean((better - w) ** 2) / np.mean((near - w) ** 2))
-
-
-def test_wanda_against_magnitude():
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((512, 256)) * np.exp(1.5 * generator.standard_normal(256))
-    w = generator.standard_normal((128, 256))
-    by_magnitude, by_wanda = np.abs(w), np.abs(w) * np.linalg.norm(x, axis=0)
-    for key, kept, of in (("wanda_error_ratio", 128, 256), ("wanda_24_error_ratio", 2, 4)):
-        errors = [error(x @ (w * largest(score, kept, of)).T, x @ w.T) for score in (by_magnitude, by_wanda)]
-        known(key).check(errors[0] / errors[1])
-
-
-def largest(score: np.ndarray, kept: int, of: int) -> np.ndarray:
-    """A mask of the `kept` highest scores of each group of `of` neighbours in a row."""
-    groups = score.reshape(len(score), -1, of)
-    ranks = groups.argsort(-1).argsort(-1)
-    return (ranks >= of - kept).reshape(score.shape)
-
-
-def test_distillation_gradient():
-    """The gradient of the soft loss tends to (z - v)/(N·T²) for logits of zero mean."""
-    generator = torch.Generator().manual_seed(0)
-    z, v = (torch.randn(64, 10, generator=generator, dtype=torch.float64) for _ in range(2))
-    z, v = z - z.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
-    errors = []
-    for temperature in (1, 10, 100):
-        student = z.clone().requires_grad_()
-        F.kl_div((student / temperature).log_softmax(1), (v / temperature).softmax(1), reduction="sum").backward()
-        limit = (z - v) / (10 * temperature**2)
-        errors.append(((student.grad - limit).norm() / limit.norm()).item())
-    known("distillation_gradient_error").check(errors[2])
-    assert all(5 < a / b < 20 for a, b in itertools.pairwise(errors))  # ∝ 1/T
-
-
-def test_lora():
-    d, r = 64, 8
-    full, low = torch.nn.Linear(d, d, bias=False), [torch.empty(r, d), torch.empty(d, r)]
-    count = sum(matrix.numel() for matrix in low)
-    known("lora_parameters", r=r, d=d).check(count)
-    known("lora_share", r=r, d=d).check(count / full.weight.numel())

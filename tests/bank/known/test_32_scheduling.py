@@ -1,22 +1,12 @@
-"""K84 to K89: queues, pools, fan-out, two choices, fair shares and autoscaling."""
+"""Chapter 32, scheduling: its known answers (K83, K85, K87, K88, K89) recomputed."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from course_lib.practice import known
-
-
-@pytest.mark.parametrize("kind", ["mm1", "md1"])
-def test_queue(kind):
-    """Lindley's recursion over 2 million customers: wait ← max(0, wait + service - gap)."""
-    rho, customers = 0.8, 2_000_000
-    generator = np.random.default_rng(0)
-    service = generator.exponential(1, customers) if kind == "mm1" else np.ones(customers)
-    steps = np.concatenate([[0], (service - generator.exponential(1 / rho, customers)).cumsum()])
-    waits = steps - np.minimum.accumulate(steps)
-    known(f"queue_wait_{kind}", rho=rho).check(waits.mean())
 
 
 @pytest.mark.parametrize("servers", [1, 4, 16])
@@ -28,16 +18,6 @@ def test_pooling(servers):
         weights.append(weights[-1] * load / min(n, servers))
     queued = sum((n - servers) * weight for n, weight in enumerate(weights) if n > servers) / sum(weights)
     known(f"pooled_wait_{servers}").check(queued / load)  # Little's law
-
-
-def test_fan_out():
-    servers, slow = 100, 0.01
-    state, hedged = 1.0, 1.0
-    for _ in range(servers):
-        state *= 1 - slow
-        hedged *= 1 - slow * slow
-    known("fan_out_slow", n=servers, p=slow).check(1 - state)
-    known("fan_out_slow_hedged", n=servers, p=slow).check(1 - hedged)
 
 
 def test_two_choices():
@@ -75,3 +55,14 @@ def test_autoscaler():
 
     known("hpa_replicas", current=4, metric=90, target=60).check(wanted(4, 90, 60))
     known("hpa_replicas_in_tolerance").check(wanted(4, 64.8, 60))
+
+
+def test_availability():
+    known("downtime_minutes", a=0.999, minutes=30 * 24 * 60).check(43.2)
+    for key, a, n, works in (("availability_parallel", 0.99, 2, any), ("availability_series", 0.999, 3, all)):
+        up = sum(
+            math.prod(a if state else 1 - a for state in states)
+            for states in itertools.product((True, False), repeat=n)
+            if works(states)
+        )
+        known(key, a=a, n=n).check(up)

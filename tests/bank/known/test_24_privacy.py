@@ -1,6 +1,5 @@
-"""K60 to K63, K65 to K68, K70, K71: accountants, noise, leaks and what masks and watermarks do."""
+"""Chapter 24, privacy: its known answers (K60, K61, K62, K63, K64, K65, K66, K70) recomputed."""
 
-import itertools
 import math
 
 import numpy as np
@@ -9,9 +8,12 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
+from torch.nn import functional as F
 
 from course_lib.practice import known
 from tests.bank.known.accountant import pld_epsilon, rdp_epsilon
+from tests.bank.known.digits import accuracy, data, mlp, train
 
 
 @pytest.mark.parametrize(("sigma", "epochs", "name"), [(1.3, 15, "13"), (1.1, 60, "11"), (0.7, 45, "07")])
@@ -87,37 +89,17 @@ def test_stealing_a_logistic_regression():
     known("stolen_logistic_error").check(np.abs(stolen - exact).max())
 
 
-def test_gradient_leak():
-    torch.manual_seed(0)
-    layer, x = torch.nn.Linear(64, 16), torch.randn(64)
-    torch.nn.functional.cross_entropy(torch.nn.Linear(16, 10)(layer(x).relu())[None], torch.tensor([3])).backward()
-    unit = layer.bias.grad.abs().argmax()
-    leaked = layer.weight.grad[unit] / layer.bias.grad[unit]
-    known("gradient_leak_error").check((leaked - x).abs().max())
-
-
-def test_secure_aggregation():
-    generator = np.random.default_rng(0)
-    values = generator.integers(0, 2**32, (5, 100), dtype=np.uint32)
-    masked = values.copy()
-    for a, b in itertools.combinations(range(5), 2):
-        mask = generator.integers(0, 2**32, 100, dtype=np.uint32)
-        masked[a] += mask
-        masked[b] -= mask
-    assert (masked != values).mean() > 0.99
-    known("secure_aggregation_error").check(
-        np.count_nonzero(masked.sum(0, dtype=np.uint32) != values.sum(0, dtype=np.uint32))
-    )
-
-
-def test_watermark():
-    """z of green counts is a standard normal without a watermark: its mean and spread by the binomial law."""
-    tokens, share = 200, 0.25
-    counts = np.arange(tokens + 1)
-    law = np.exp([math.lgamma(201) - math.lgamma(g + 1) - math.lgamma(201 - g) for g in counts])
-    law *= share**counts * (1 - share) ** (tokens - counts)
-    mean, spread = (counts * law).sum(), math.sqrt((counts**2 * law).sum() - (counts * law).sum() ** 2)
-    for green in (70, 100):
-        known("watermark_z", G=green, T=tokens, gamma=share).check((green - mean) / spread)
-    shortest = next(t for t in range(2, 500, 2) if known("watermark_z", G=t / 2, T=t, gamma=share).value >= 4)
-    known("watermark_shortest").check(shortest)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_membership_by_loss(seed):
+    x, y, x_test, y_test = data()
+    torch.manual_seed(seed)
+    noisy = [torch.where(torch.rand(300) < 0.3, torch.randint(10, (300,)), part[:300]) for part in (y, y_test)]
+    model = train(mlp(64, 512, 10, seed=seed), x[:300], noisy[0], 400, lr=3e-3)
+    assert accuracy(model, x[:300], noisy[0]) > 0.98
+    with torch.no_grad():
+        inside = F.cross_entropy(model(x[:300]), noisy[0], reduction="none")
+        outside = F.cross_entropy(model(x_test[:300]), noisy[1], reduction="none")
+    member, score = np.repeat([1, 0], 300), -torch.cat([inside, outside]).numpy()
+    false, true, _ = roc_curve(member, score)
+    known("membership_advantage").check((true - false).max())
+    known("membership_auc").check(roc_auc_score(member, score))
