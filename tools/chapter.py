@@ -63,11 +63,7 @@ class Laid:
 def every(root: Path = ROOT) -> dict[str, Laid]:
     """Return the curriculum's chapters by number, in its order."""
     parts = yaml.safe_load((root / CURRICULUM).read_text(encoding="utf-8"))
-    return {
-        f"{number:02d}": Laid(f"{number:02d}", title, part)
-        for part, chapters in parts.items()
-        for number, title in chapters.items()
-    }
+    return {number: Laid(number, title, part) for part, chapters in parts.items() for number, title in chapters.items()}
 
 
 def chapter(wanted: str, root: Path = ROOT) -> Laid:

@@ -24,8 +24,8 @@ def minutes_of(notebook: Mapping[str, Any]) -> Minutes:
     from course_lib.practice.checks import finding
     from course_lib.practice.knowledge.questions import questions
 
-    chapter = int(notebook["metadata"]["course"]["chapter"])
-    exercises = {one.name: one.minutes for one in finding.exercises(f"{chapter:02d}")}
+    chapter = notebook["metadata"]["course"]["chapter"]
+    exercises = {one.name: one.minutes for one in finding.exercises(chapter)}
     return minutes(notebook, exercises, len(questions(chapter=chapter, status="answered")))
 
 

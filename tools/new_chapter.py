@@ -79,7 +79,7 @@ def lay(one: Laid, root: Path = ROOT) -> list[Path]:
     if one.begun(root):
         there = [path for path in (one.notebook, one.mutants, one.exercises) if (root / path).exists()]
         raise ValueError(f"Chapter {one.number} ({one.title}) is there already: {there[0].as_posix()}.")
-    asked = [question_id for record in questions(chapter=int(one.number)) for question_id in record.ids]
+    asked = [question_id for record in questions(chapter=one.number) for question_id in record.ids]
     texts = {
         one.exercises / "__init__.py": f'"""Exercises of chapter {one.number}, {one.title}."""\n',
         one.mutants: f"# One-line changes that a reader of chapter {one.number} would call wrong, each with the cell\n"

@@ -65,8 +65,7 @@ def _of_exhibit(number: str) -> Iterator[str]:
 
     for exhibit in exhibits():
         if exhibit.number == number:
-            for chapter in exhibit.chapters:
-                yield f"{chapter:02}"
+            yield from exhibit.chapters
 
 
 def _of_key(key: str) -> Iterator[str]:

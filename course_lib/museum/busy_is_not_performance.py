@@ -56,7 +56,7 @@ def measure(program: Callable[[str, float, float, float], float]) -> Finding:
 EXHIBIT = Exhibit(
     number="23",
     title="Busy is not performance",
-    chapters=(1,),
+    chapters=("01",),
     questions=("s000-q03", "s001-q06"),
     claim="nvidia-smi says 98 % utilisation, so 98 % of the GPU's performance is used.",
     quantity="the share of performance that a memory-bound loop is said to use",

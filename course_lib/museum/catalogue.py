@@ -10,6 +10,7 @@ from importlib import import_module
 
 from course_lib.museum.exhibit import Exhibit
 from course_lib.practice.desk.place import CourseError
+from course_lib.practice.knowledge.curriculum import chapter_number
 
 _MACHINERY = {"catalogue", "cli", "exhibit", "panel", "widget"}
 
@@ -30,9 +31,10 @@ def _order(number: str) -> tuple[bool, int]:
     return number.startswith("E"), int(number.removeprefix("E"))
 
 
-def exhibits(chapter: int | None = None) -> list[Exhibit]:
-    """All exhibits, code before numbers; or those of one chapter."""
-    return [each for each in _by_number().values() if chapter is None or chapter in each.chapters]
+def exhibits(chapter: str | int | None = None) -> list[Exhibit]:
+    """All exhibits, code before numbers; or those of one chapter, "06" or 6."""
+    wanted = None if chapter is None else chapter_number(chapter)
+    return [each for each in _by_number().values() if wanted is None or wanted in each.chapters]
 
 
 def find(number: int | str) -> Exhibit:

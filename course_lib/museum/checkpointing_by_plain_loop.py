@@ -72,7 +72,7 @@ def measure(program: Callable[[Sequence[nn.Module], Tensor], Tensor]) -> Finding
 EXHIBIT = Exhibit(
     number="E6",
     title="Checkpointing that stores everything",
-    chapters=(2,),
+    chapters=("02",),
     questions=(),
     claim="To practise gradient checkpointing, apply the functions one after another as always and return the result.",
     quantity="bytes stored for the backward pass, as a share of a plain loop's",

@@ -67,7 +67,7 @@ def _cosine(per_sample: bool) -> float:
 EXHIBIT = Exhibit(
     number="12",
     title="Class weights that are all equal",
-    chapters=(29,),
+    chapters=("29",),
     questions=("s003-q14", "s003-q27"),
     claim=(
         "Weight every sample by one over its size and give the weights to a WeightedRandomSampler: imbalance solved."

@@ -10,6 +10,7 @@ from course_lib.museum.catalogue import exhibits, find
 from course_lib.museum.exhibit import Exhibit
 from course_lib.practice.desk.panel import Panel
 from course_lib.practice.desk.place import CourseError
+from course_lib.practice.knowledge.curriculum import chapter_number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("number", nargs="?", help="an exhibit, 1 to 25 or E1 to E13; without it all are listed")
     parser.add_argument("--spot", action="store_true", help="show the wrong program and ask for the faulty line")
-    parser.add_argument("--chapter", type=int, metavar="N", help="list the exhibits of one chapter")
+    parser.add_argument("--chapter", metavar="NN", help="list the exhibits of one chapter")
     args = parser.parse_args(argv)
     try:
         if args.number is None:
@@ -27,20 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.error("--spot needs an exhibit: course museum 7 --spot")
             return _list(args.chapter)
         exhibit = find(args.number)
-    except CourseError as error:
+    except (CourseError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     return _spot(exhibit) if args.spot else _run(exhibit)
 
 
-def _list(chapter: int | None) -> int:
+def _list(chapter: str | None) -> int:
     found = exhibits(chapter)
     if not found:
-        print(f"No exhibit hangs in chapter {chapter:02}.")
+        print(f"No exhibit hangs in chapter {chapter_number(chapter)}.")
         return 0
     for each in found:
-        chapters = ", ".join(f"{number:02}" for number in each.chapters)
-        print(f"{each.number:>3}  {each.title}  (chapter {chapters})")
+        print(f"{each.number:>3}  {each.title}  (chapter {', '.join(each.chapters)})")
     print(f"\n{len(found)} exhibits. course museum 7 runs one; course museum 7 --spot asks you for the faulty line.")
     return 0
 

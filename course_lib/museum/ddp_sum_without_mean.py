@@ -110,7 +110,7 @@ def _weights(model: nn.Module) -> Tensor:
 EXHIBIT = Exhibit(
     number="1",
     title="A sum, once, after the steps",
-    chapters=(6,),
+    chapters=("06",),
     questions=("s000-q16",),
     claim="Each node trains on its share; at the end of the epoch all_reduce synchronises the gradients.",
     quantity="the largest difference between a rank's weight and one process's on the whole batches",

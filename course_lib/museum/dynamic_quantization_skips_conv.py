@@ -93,7 +93,7 @@ def _bytes(model: nn.Module) -> int:
 EXHIBIT = Exhibit(
     number="8",
     title="Dynamic quantisation that skips the convolutions",
-    chapters=(12,),
+    chapters=("12",),
     questions=("s004-q04", "s001-q02"),
     claim="quantize_dynamic with {Linear, Conv2d} quantises the network and cuts its latency.",
     quantity="the share of multiply-adds that run on float32 weights",

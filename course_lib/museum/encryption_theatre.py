@@ -114,7 +114,7 @@ class _Nowhere:
 EXHIBIT = Exhibit(
     number="6",
     title="Encryption theatre",
-    chapters=(26,),
+    chapters=("26",),
     questions=("s000-q05", "s000-q20", "s000-q27", "s001-q15", "s001-q22", "s001-q29", "s002-q10"),
     claim="Save the model, encrypt the file, keep key and ciphertext in the model folder: encrypted at rest.",
     quantity="the number of stored files that yield the weights to somebody who has only the folder",

@@ -19,6 +19,7 @@ from typing import Any
 
 from course_lib.lab.measure import rounded
 from course_lib.practice.desk.panel import Panel, Row
+from course_lib.practice.knowledge.curriculum import Chapter
 
 LIMIT_S = 30.0  # for the reader's program; every measurement here takes less than 10 s
 
@@ -78,7 +79,7 @@ class Exhibit:
 
     number: str
     title: str
-    chapters: tuple[int, ...]
+    chapters: tuple[Chapter, ...]
     questions: tuple[str, ...]
     claim: str
     quantity: str
@@ -102,7 +103,7 @@ class Exhibit:
     @property
     def heading(self) -> str:
         """Number, title and chapter in one line."""
-        chapters = " and ".join(f"{chapter:02}" for chapter in self.chapters)
+        chapters = " and ".join(self.chapters)
         return f"Exhibit {self.number}: {self.title} (chapter{'s' * (len(self.chapters) > 1)} {chapters})"
 
     @property

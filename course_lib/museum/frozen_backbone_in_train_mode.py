@@ -76,7 +76,7 @@ def measure(program: Callable[..., None]) -> Finding:
 EXHIBIT = Exhibit(
     number="9",
     title="A frozen backbone in train mode",
-    chapters=(27,),
+    chapters=("27",),
     questions=("s003-q24", "s004-q07"),
     claim="With requires_grad off the backbone cannot change, so the old task is safe.",
     quantity="the relative change of the backbone's features",

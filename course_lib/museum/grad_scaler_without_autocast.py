@@ -64,7 +64,7 @@ def measure(program: Callable[..., None]) -> Finding:
 EXHIBIT = Exhibit(
     number="4",
     title="A gradient scaler without autocast",
-    chapters=(3,),
+    chapters=("03",),
     questions=("s003-q03",),
     claim="Use GradScaler: training runs in mixed precision and gets faster.",
     quantity="bytes per activation of the Linear layers",

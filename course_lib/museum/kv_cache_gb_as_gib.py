@@ -38,7 +38,7 @@ def measure(program: Callable[[int, int, int], float]) -> Finding:
 EXHIBIT = Exhibit(
     number="E12",
     title="GB printed as GiB",
-    chapters=(15,),
+    chapters=("15",),
     questions=(),
     claim="LLaMA-2-13B with 8,192 tokens of context: 6.7 GiB of KV cache.",
     quantity="what is called GiB",

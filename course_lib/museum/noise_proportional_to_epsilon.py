@@ -64,7 +64,7 @@ def measure(program: Callable[..., Tensor]) -> Finding:
 EXHIBIT = Exhibit(
     number="7",
     title="Noise proportional to epsilon",
-    chapters=(24,),
+    chapters=("24",),
     questions=("s003-q15", "s001-q04"),
     claim="Differential privacy: add noise of size epsilon to the data; a strict setting is a small epsilon.",
     quantity="noise at epsilon 0.1 over noise at epsilon 10",

@@ -63,7 +63,7 @@ def measure(program: Callable[..., torch.optim.Optimizer]) -> Finding:
 EXHIBIT = Exhibit(
     number="21",
     title="An optimizer made anew to change its rate",
-    chapters=(4,),
+    chapters=("04",),
     questions=("s000-q08",),
     claim="To lower the learning rate during training, create the optimizer again with the new rate.",
     quantity="the number of parameter tensors whose Adam state survives",

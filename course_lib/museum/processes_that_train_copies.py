@@ -114,7 +114,7 @@ def _scene() -> tuple[nn.Module, Tensor, Tensor]:
 EXHIBIT = Exhibit(
     number="17",
     title="Copies that nobody collects",
-    chapters=(6,),
+    chapters=("06",),
     questions=("s000-q24", "s000-q26"),
     claim="Start N processes that train the model: horizontal scaling.",
     quantity="the largest change of the caller's weights after the processes have ended",

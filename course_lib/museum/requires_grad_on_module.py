@@ -55,7 +55,7 @@ def measure(program: Callable[[nn.Module], None]) -> Finding:
 EXHIBIT = Exhibit(
     number="3",
     title="requires_grad set on a module",
-    chapters=(27,),
+    chapters=("27",),
     questions=("s004-q07",),
     claim="Freeze every parameter, then set model.fc.requires_grad = True and train the new head.",
     quantity="the number of the head's tensors that require a gradient",

@@ -95,7 +95,7 @@ def _on_a_rank(rank: int, program: Callable[..., float]) -> tuple[int, float, fl
 EXHIBIT = Exhibit(
     number="5",
     title="A second step, for a loss that was summed",
-    chapters=(6, 3),
+    chapters=("06", "03"),
     questions=("s003-q12", "s003-q20"),
     claim="After the epoch, all_reduce the loss to synchronise the gradients, then step the optimizer.",
     quantity="updates for 4 batches",

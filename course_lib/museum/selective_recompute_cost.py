@@ -65,7 +65,7 @@ def counted(tokens: int, d_model: int) -> float:
 EXHIBIT = Exhibit(
     number="E13",
     title="Recomputing attention, three times too dear",
-    chapters=(2,),
+    chapters=("02",),
     questions=(),
     claim="Recomputing only the attention core costs 2.7 % more FLOPs for GPT-3.",
     quantity="the formula's share over the share counted on a real block",

@@ -70,7 +70,7 @@ def measure(program: Callable[..., float]) -> Finding:
 EXHIBIT = Exhibit(
     number="10",
     title="A student that is not listening",
-    chapters=(13,),
+    chapters=("13",),
     questions=("s004-q02",),
     claim=(
         "Distillation: no_grad for the two forward passes saves memory, KLDivLoss compares them, the optimizer steps."

@@ -54,7 +54,7 @@ def measure(program: Callable[[int], float]) -> Finding:
 EXHIBIT = Exhibit(
     number="E2",
     title="Training memory as a small multiple",
-    chapters=(2,),
+    chapters=("02",),
     questions=(),
     claim="Full training needs 3 to 4 times the memory of inference.",
     quantity="bytes of training over bytes of inference, before activations",

@@ -55,7 +55,7 @@ def measure(program: Callable[[list[float]], int]) -> Finding:
 EXHIBIT = Exhibit(
     number="24",
     title="Early stopping with zero patience",
-    chapters=(4,),
+    chapters=("04",),
     questions=("s003-q05",),
     claim="Stop as soon as the validation loss no longer improves.",
     quantity="mean true loss of the kept checkpoint",

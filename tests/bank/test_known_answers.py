@@ -24,7 +24,7 @@ def test_all_ninety_six_are_accounted_for():
 
 def test_what_is_left_out_says_why():
     for entry in left_out():
-        assert entry.keys() == {"k", "what", "reason"}
+        assert entry.keys() == {"k", "what", "reason", "chapter"}
         assert len(entry["reason"]) > 10 and len(entry["what"]) > 3
 
 
@@ -67,35 +67,40 @@ def test_another_unit_is_refused():
         row.check(1.86, unit="GiB")
 
 
-GOOD = (
-    "{key: a, k: 1, quantity: q, formula: f, value: 0, unit: u, tolerance: {kind: exact}, source: s, flag: R, "
-    "chapter: '01'}"
-)
+GOOD = "{key: a, k: 1, quantity: q, formula: f, value: 0, unit: u, tolerance: {kind: exact}, source: s, flag: R}"
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("rows: [", "not YAML near line"),
-        ("\tx: 1", "not YAML near line 1"),
+        ("rows: [", r"bank/known/06_x\.yaml, line \d: not readable as YAML"),
+        ("\tx: 1", r"line \d: not readable as YAML"),
         ("- key: a", "needs `rows:`"),
         ("", "needs `rows:`"),
         ("rows: {a: 1}", "needs `rows:`"),
         ("rows: [3]", "row 1 has no key"),
         (f"rows: [{GOOD.replace('key: a', 'key: ')}]", "row 1 has no key"),
-        (f"rows: [{GOOD}, {GOOD}]", "has 'a' twice"),
+        (f"rows: [{GOOD}, {GOOD}]", r"06_x\.yaml: 'a' is in bank/known/06_x\.yaml already; rename one"),
         (f"rows: [{GOOD.replace('source: s', 'note: s')}]", "'a' has no source"),
         (f"rows: [{GOOD.replace('source: s', 'source: ')}]", "'a' has no source"),
         (f"rows: [{GOOD.replace('value: 0, ', '')}]", "'a' has no number"),
         (f"rows: [{GOOD.replace('value: 0', 'value: 0, expression: n')}]", "'a' has no number"),
         (f"rows: [{GOOD.replace('key: a', 'key: a, beside: [b]')}]", "'a' stands beside 'b', which is not there"),
+        (f"rows: [{GOOD.replace('key: a', 'key: a, chapter: 6')}]", "'a' has a chapter; remove the field"),
     ],
 )
 def test_a_damaged_bank_ends_in_a_sentence(text, words):
     with pytest.raises(ValueError, match=words):
-        parse(text)
+        parse({"06_x.yaml": text})
 
 
 def test_a_good_bank_is_read():
-    rows, out = parse(f"rows: [{GOOD}]")
-    assert list(rows) == ["a"] and out == []
+    rows, out = parse(
+        {"06_x.yaml": f"rows: [{GOOD}]\nleft_out: [{{k: 2, what: w, reason: r}}]", "07_y.yaml": "rows: []"}
+    )
+    assert list(rows) == ["a"] and rows["a"]["chapter"] == out[0]["chapter"] == "06"
+
+
+def test_a_key_of_another_chapter_is_taken():
+    with pytest.raises(ValueError, match=r"07_y\.yaml: 'a' is in bank/known/06_x\.yaml already; rename one"):
+        parse({"06_x.yaml": f"rows: [{GOOD}]", "07_y.yaml": f"rows: [{GOOD}]"})

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.practice.knowledge.question_schema import MAP_IDS, check_structure, content_problems, curriculum
+from course_lib.practice.knowledge.curriculum import curriculum, stem_of
+from course_lib.practice.knowledge.question_schema import MAP_IDS, check_structure, content_problems
 from course_lib.practice.knowledge.questions import load, question, questions
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "course_lib" / "bank" / "questions"
-RAW = [(part, raw) for part, raws in check_structure(FOLDER).items() for raw in raws]
+RAW = [(chapter, raw) for chapter, raws in check_structure(FOLDER).items() for raw in raws]
 ANSWERED = [raw for _, raw in RAW if raw["status"] == "answered"]
 
 
@@ -22,11 +23,11 @@ def test_every_id_of_the_map_stands_once():
     assert len(ids) == len(set(ids))
 
 
-def test_every_part_has_a_file_and_every_record_its_chapter():
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(curriculum())
-    assert sorted(number for chapters in curriculum().values() for number in chapters) == list(range(37))
+def test_every_record_has_the_chapter_and_part_of_its_file():
+    assert sorted(n for chapters in curriculum().values() for n in chapters) == [f"{n:02d}" for n in range(37)]
     for record in load():
         assert record.chapter in curriculum()[record.part], record.id
+        assert f"id: {record.id}\n" in (FOLDER / f"{stem_of(record.chapter)}.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("raw", ANSWERED, ids=lambda raw: raw["id"])

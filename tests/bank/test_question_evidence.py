@@ -12,8 +12,8 @@ from course_lib.practice.knowledge.questions import Question, questions
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
-def notebook_of(chapter: int, folder: Path = NOTEBOOKS) -> Path | None:
-    found = sorted(folder.glob(f"**/{chapter:02d}_*.ipynb"))
+def notebook_of(chapter: str, folder: Path = NOTEBOOKS) -> Path | None:
+    found = sorted(folder.glob(f"**/{chapter}_*.ipynb"))
     return next((p for p in found if ".ipynb_checkpoints" not in p.parts and not place.is_planned(p)), None)
 
 
@@ -33,7 +33,7 @@ def printed_numbers(cell: dict) -> list[float]:
 def evidence_problems(record: Question, folder: Path) -> list[str]:
     path = notebook_of(record.chapter, folder)
     if path is None:
-        return [f"{record.id} is answered, but chapter {record.chapter:02d} has no notebook: set 'status: planned'"]
+        return [f"{record.id} is answered, but chapter {record.chapter} has no notebook: set 'status: planned'"]
     cells = tagged_cells(path)
     problems = [
         f"{record.id}: {path.name} has no cell with the tag {item.tag}, which should show: {item.shows}"

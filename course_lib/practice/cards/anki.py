@@ -58,8 +58,8 @@ def _write(target: Path, cards: tuple[Card, ...], language: str) -> None:
     for card in cards:
         name = f"Course ({language})::{card.part.replace('_', ' ')}"
         of_part = decks.setdefault(name, genanki.Deck(_number(name), name))
-        fields = [escape(f"{card.kind}, chapter {card.chapter:02}, {card.question}"), *_sides(card, language)]
-        tags = [card.part, f"chapter-{card.chapter:02}", card.kind.replace(" ", "-")]
+        fields = [escape(f"{card.kind}, chapter {card.chapter}, {card.question}"), *_sides(card, language)]
+        tags = [card.part, f"chapter-{card.chapter}", card.kind.replace(" ", "-")]
         of_part.add_note(genanki.Note(model, fields, guid=genanki.guid_for(card.id, language), tags=tags))
     try:
         # Written beside its place and moved, so that a full disk leaves no half deck, and no old one is lost.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from course_lib.practice.cards.numbers import unit_of
 from course_lib.practice.desk.place import CourseError
+from course_lib.practice.knowledge.curriculum import Chapter, curriculum, part_of
 
 if TYPE_CHECKING:
     from course_lib.practice.knowledge.questions import Question
@@ -46,7 +47,7 @@ class Card:
     id: str
     kind: str
     part: str
-    chapter: int
+    chapter: Chapter
     front: Mapping[str, str]
     back: Mapping[str, str]
     points: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -77,22 +78,11 @@ def deck(part: str | int | None = None, language: str | None = None) -> tuple[Ca
 
 def part_name(part: str | int) -> str:
     """The full name of a part: 2, "2", "parallelism" and "2_parallelism" are one; CourseError where there is none."""
-    names = list(_parts())
+    names = list(curriculum())
     found = [name for name in names if str(part).strip().casefold() in (name, *name.split("_", 1))]
     if not found:
         raise CourseError(f"There is no part {str(part)!r}: the parts are {', '.join(names)}.")
     return found[0]
-
-
-def part_of(chapter: int) -> str:
-    """The part that a chapter belongs to."""
-    return next((name for name, chapters in _parts().items() if chapter in chapters), "0_start")
-
-
-def _parts() -> dict[str, dict[int, str]]:
-    from course_lib.practice.knowledge.question_schema import curriculum
-
-    return curriculum()
 
 
 def _from_questions() -> Iterator[Card]:
@@ -180,9 +170,7 @@ def _from_known() -> Iterator[Card]:
         front = {"en": f"{quantity}, in {answer.unit}: what is it for {given}?"}
         back = {"en": f"By {answer.formula}. Source: {answer.source}."}
         asked = Asked(answer.value, unit, f"{answer.value:,.6g} {answer.unit}")
-        yield Card(
-            f"known/{key}", "number", part_of(int(row["chapter"])), int(row["chapter"]), front, back, number=asked
-        )
+        yield Card(f"known/{key}", "number", part_of(answer.chapter), answer.chapter, front, back, number=asked)
 
 
 def _from_museum() -> Iterator[Card]:

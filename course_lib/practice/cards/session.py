@@ -115,7 +115,7 @@ def judged_lines(card: Card, chosen: set[int]) -> tuple[str, list[str]]:
 def front(card: Card, language: str, width: int = 100) -> str:
     """The front of a card as text: what it is about, what it asks, its program."""
     kind = card.kind.capitalize()
-    lines = [f"{kind}, chapter {card.chapter:02} ({card.question})", *wrapped(card.front[language], width)]
+    lines = [f"{kind}, chapter {card.chapter} ({card.question})", *wrapped(card.front[language], width)]
     return "\n".join(lines + (["", card.code] if card.code else []))
 
 

@@ -37,7 +37,7 @@ class QuizWidget:
             self.box.children = [html(f"{said}<p>{escape(self.sitting.summary())}</p>")]
             return
         number = f"[{len(self.sitting.graded) + 1} of {len(self.sitting.cards)}]"
-        about = f"{number} {card.kind.capitalize()}, chapter {card.chapter:02} ({card.question})"
+        about = f"{number} {card.kind.capitalize()}, chapter {card.chapter} ({card.question})"
         code = f'<pre style="overflow-x:auto;line-height:1.35">{escape(card.code)}</pre>' if card.code else ""
         asked = f"{TICK_STYLE}<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
         self._front = html(said + asked)

@@ -2,7 +2,7 @@
 
 A point counts as covered when enough of its weight is found within two neighbouring sentences of the answer. A word
 weighs more the rarer it is in the bank and the fewer points of the same question have it. It is a suggestion: the
-reader decides. How often it is right is measured by mock_measure.
+reader decides. How often it is right is measured by `course_lib.practice.interview.measure`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from course_lib.practice.interview.words import Concept, clauses, windows
 
-THRESHOLDS = {"en": 0.4, "zh": 0.3}  # chosen on the half `tune` of bank/mock_answers.yaml (mock_measure --tune)
+THRESHOLDS = {"en": 0.4, "zh": 0.3}  # chosen on the split `tune` of bank/labelled (measure --tune)
 JUDGED = 20_000  # characters of an answer that are looked at: an hour of speech
 WRONG_AT = 0.75  # share of a usual mistake's weight in one sentence from which that sentence states it
 Clauses = list[list[Concept]]

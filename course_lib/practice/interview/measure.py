@@ -1,35 +1,39 @@
 """How well the suggestion works: precision and recall on answers whose covered points are known.
 
-python -m course_lib.practice.interview.measure            # what is held out: the figures that are reported
-python -m course_lib.practice.interview.measure --tune     # the other half, at several thresholds: the one to choose on
+python -m course_lib.practice.interview.measure            # the answers held out: the figures that are reported
+python -m course_lib.practice.interview.measure --tune     # the answers to tune on, at several thresholds
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 from course_lib.practice.interview.coverage import suggest
+from course_lib.practice.knowledge.curriculum import bank, rooms
 from course_lib.practice.knowledge.questions import question
+from course_lib.practice.knowledge.yaml_file import BankError, read
 
-HALVES = ("tune", "held_out", "bank", "interview")
+SPLITS = ("tune", "held_out", "bank", "interview")
 KINDS = ("good", "partial", "wrong")
+LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """An answer and the points that it covers. question: an id of the bank; covers: numbers from 1.
 
-    half: "tune", "held_out", "bank" for the bank's own 30-second answers, by other hands than the rest, or "interview"
+    split: "tune", "held_out", "bank" for the bank's own 30-second answers, by other hands than the rest, or "interview"
     for what was typed in two whole interviews against the clock, with the points that were then ticked.
     """
 
     question: str
-    half: str
+    split: str
     kind: str
     language: str
     covers: frozenset[int]
@@ -66,20 +70,50 @@ class Quality:
 
 @lru_cache(maxsize=1)
 def labelled() -> tuple[Labelled, ...]:
-    """Every answer of bank/mock_answers.yaml; ValueError, naming it, for one that cannot be used."""
-    import yaml
+    """Every answer of bank/labelled, chapter by chapter; BankError as `read_labelled` says."""
+    return tuple(each for path in rooms(bank() / "labelled").values() for each in read_labelled(path))
 
-    rows = yaml.safe_load((files("course_lib") / "bank" / "mock_answers.yaml").read_text(encoding="utf-8"))
+
+def read_labelled(path: Path) -> list[Labelled]:
+    """The answers of one file; BankError, naming file, answer and fault, for one that cannot be used."""
+    file = f"bank/labelled/{path.name}"
+    rows = read(path.read_text(encoding="utf-8"), file)
+    if not isinstance(rows, list):
+        raise BankError(f"{file} must be a list of answers; begin each with '- {{question: …'.")
     found = []
     for number, row in enumerate(rows, start=1):
-        answer = question(row["question"]).answer
-        text = row["text"] if "text" in row or answer is None else answer.short[row["language"]]
-        one = Labelled(**row | {"covers": frozenset(row["covers"]), "text": text})
-        points = len(answer.must_say[one.language]) if answer else 0
-        if one.half not in HALVES or one.kind not in KINDS or not one.covers <= set(range(1, points + 1)):
-            raise ValueError(f"mock_answers.yaml, answer {number} ({one.question}): half, kind or covers is wrong.")
-        found.append(one)
-    return tuple(found)
+        named = f" ({row['question']})" if isinstance(row, dict) and "question" in row else ""
+        for problem in _problems(row, path.name[:2]):
+            raise BankError(f"{file}, answer {number}{named}: {problem}.")
+        text = row.get("text") or question(row["question"]).answer.short[row["language"]]
+        found.append(Labelled(**row | {"covers": frozenset(row["covers"]), "text": text}))
+    return found
+
+
+def _problems(row: Any, chapter: str) -> Iterator[str]:
+    fields = {"question", "split", "kind", "language", "covers"}
+    if not isinstance(row, dict) or not fields <= set(row) <= fields | {"text"}:
+        yield f"it must hold {', '.join(sorted(fields))} and a text, and nothing else"
+        return
+    try:
+        record = question(row["question"])
+    except ValueError as error:
+        yield str(error).rstrip(".")
+        return
+    if record.chapter != chapter:
+        yield f"the question belongs to chapter {record.chapter}; move the answer to that chapter's file"
+    for field, choices in (("split", SPLITS), ("kind", KINDS), ("language", LANGUAGES)):
+        if row[field] not in choices:
+            yield f"{field} is {row[field]!r}; take one of {', '.join(choices)}"
+            return
+    if record.answer is None:
+        yield "the question is planned; only an answered one has points to cover"
+        return
+    points = len(record.answer.must_say[row["language"]])
+    if not isinstance(row["covers"], list) or not set(row["covers"]) <= set(range(1, points + 1)):
+        yield f"covers is {row['covers']}; write a list of numbers from 1 to {points}"
+    if ("text" in row) == (row["split"] == "bank"):
+        yield "the split bank takes its text from the bank, every other split needs a text"
 
 
 def quality(answers: Iterable[Labelled], threshold: float | None = None) -> Quality:
@@ -94,17 +128,17 @@ def _both(covers: frozenset[int], suggested: frozenset[int]) -> frozenset[int]:
     return covers & suggested
 
 
-def rows(half: str = "held_out") -> list[list[object]]:
+def rows(split: str = "held_out") -> list[list[object]]:
     """What a table shows: kind of answer, answers, covered points, suggested points, precision, recall.
 
-    The last rows of the held-out half are about answers by other hands, and about two real interviews.
+    The last rows of the split held_out are about answers by other hands, and about two real interviews.
     """
-    every = [one for one in labelled() if one.half == half]
+    every = [one for one in labelled() if one.split == split]
     groups = {kind: [one for one in every if one.kind == kind and one.language == "en"] for kind in KINDS}
     groups |= {"English": [o for o in every if o.language == "en"], "Chinese": [o for o in every if o.language == "zh"]}
-    if half == "held_out":
-        groups["by others"] = [one for one in labelled() if one.half == "bank"]
-        groups["in an interview"] = [one for one in labelled() if one.half == "interview"]
+    if split == "held_out":
+        groups["by others"] = [one for one in labelled() if one.split == "bank"]
+        groups["in an interview"] = [one for one in labelled() if one.split == "interview"]
     found = []
     for name, answers in groups.items():
         of = quality(answers)
@@ -117,17 +151,17 @@ HEADER = ["answers", "number", "points covered", "points suggested", "precision"
 
 
 def main(argv: list[str]) -> int:
-    """Print precision and recall of one half."""
+    """Print precision and recall of one split."""
     from course_lib.lab.measure import table
 
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.practice.interview.measure", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--tune", action="store_true", help="the tuning half, at several thresholds")
-    parser.add_argument("--errors", action="store_true", help="list the points that it gets wrong on the tuning half")
+    parser.add_argument("--tune", action="store_true", help="the split to tune on, at several thresholds")
+    parser.add_argument("--errors", action="store_true", help="list the points it gets wrong on the split to tune on")
     args = parser.parse_args(argv)
     print(table(rows("tune" if args.tune else "held_out"), HEADER))
-    tuned = [one for one in labelled() if one.half == "tune"]
+    tuned = [one for one in labelled() if one.split == "tune"]
     for language in ("en", "zh") if args.tune else ():
         print(f"\nthreshold  precision  recall  ({language})")
         for threshold in (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55):

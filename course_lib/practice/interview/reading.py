@@ -12,6 +12,7 @@ from urllib.parse import quote
 from course_lib.practice.desk import house, place
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.desk.wording import count
+from course_lib.practice.knowledge.curriculum import Chapter, title_of
 
 if TYPE_CHECKING:
     from course_lib.practice.interview.result import Result
@@ -38,7 +39,7 @@ class Reading:
 def reading_of(results: list[Result], links: str = "") -> list[Reading]:
     """Chapters to read, that of the weakest answer first. links: the folder of the notebooks; "" is beside the page."""
     weak = [each for each in results if _why(each)]
-    found: dict[int, Reading] = {}
+    found: dict[Chapter, Reading] = {}
     for result in sorted(weak, key=lambda each: len(each.said or ()) / len(each.answer.must_say.en)):
         chapter = result.record.chapter
         if chapter not in found:
@@ -62,20 +63,17 @@ def _why(result: Result) -> str:
     return " and ".join(why)
 
 
-def notebook_of(chapter: int) -> tuple[str, str]:
+def notebook_of(chapter: Chapter) -> tuple[str, str]:
     """The path of a chapter's notebook inside its folder, and its title; "" and "planned" where there is none."""
-    from course_lib.practice.knowledge.question_schema import curriculum
-
-    title = next((names[chapter] for names in curriculum().values() if chapter in names), "")
-    heading = f"Chapter {chapter:02}, {title}"
+    heading = f"Chapter {chapter}, {title_of(chapter)}"
     try:
-        names = [name.as_posix() for name in house.notebooks() if name.name.startswith(f"{chapter:02}_")]
+        names = [name.as_posix() for name in house.notebooks() if name.name.startswith(f"{chapter}_")]
     except CourseError:
         names = []
     return (names[0], heading) if names else ("", f"{heading} (planned)")
 
 
-def sections_of(chapter: int, tags: list[str]) -> list[str]:
+def sections_of(chapter: Chapter, tags: list[str]) -> list[str]:
     """The headings under which a chapter's cells with these tags stand, in its order; [] where it cannot be read."""
     try:
         cells = json.loads((place.notebooks() / notebook_of(chapter)[0]).read_text(encoding="utf-8"))["cells"]

@@ -21,7 +21,7 @@ class Drill:
     Its plain text is what a terminal needs: question, 30-second answer, must-say points.
     """
 
-    chapter: int
+    chapter: str
     questions: Sequence[Question]
 
     def __repr__(self) -> str:

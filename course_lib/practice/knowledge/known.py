@@ -1,4 +1,4 @@
-"""Known answers: what a measured quantity must be, read from one file by notebooks, tests and cards.
+"""Known answers: what a measured quantity must be, read from one place by notebooks, tests and cards.
 
 known("ring_all_reduce_factor", n=4).value        # 1.5
 known("ring_all_reduce_bytes", n=4, K=1000).check(sent.bytes)
@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
+
+from course_lib.practice.knowledge.curriculum import Chapter, bank, rooms
+from course_lib.practice.knowledge.yaml_file import BankError, read
 
 # What an expression of the bank may use; anything else is refused, so that data can never run code.
 _OPERATORS: dict[type, Callable] = {
@@ -37,7 +39,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "ceil": math.ceil,
     "floor": math.floor,
 }
-_FIELDS = ("k", "quantity", "unit", "formula", "tolerance", "source", "flag", "chapter")
+_FIELDS = ("k", "quantity", "unit", "formula", "tolerance", "source", "flag")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Known:
     tolerance: dict[str, Any]
     source: str
     flag: str
-    chapter: str
+    chapter: Chapter
     beside: tuple[str, ...] = ()  # keys of other definitions that go by the same name, or by a similar one
 
     def __str__(self) -> str:
@@ -121,7 +123,7 @@ def known(key: str, **arguments: float) -> Known:
     if key not in rows:
         sharing = [other for other in rows if set(key.split("_")) & set(other.split("_"))]
         near = (difflib.get_close_matches(key, rows, n=3, cutoff=0.6) or sharing)[:3]
-        hint = f"is it {' or '.join(near)}?" if near else "course_lib/bank/known_answers.yaml lists them."
+        hint = f"is it {' or '.join(near)}?" if near else "course_lib/bank/known lists them, chapter by chapter."
         raise ValueError(f"There is no known answer {key!r}: {hint}")
     row = rows[key]
     wanted: dict[str, dict] = row.get("arguments", {})
@@ -130,65 +132,69 @@ def known(key: str, **arguments: float) -> Known:
         raise ValueError(f"{key} needs {needs}; it got {', '.join(arguments) or 'none'}.")
     arguments = {name: _argument(key, name, value, wanted[name]) for name, value in arguments.items()}
     value = _evaluated(key, row["expression"], arguments) if "expression" in row else row["value"]
-    fields = {name: row[name] for name in _FIELDS}
+    fields = {name: row[name] for name in (*_FIELDS, "chapter")}
     return Known(key=key, value=value, arguments=arguments, beside=tuple(row.get("beside", ())), **fields)
 
 
 def keys() -> list[str]:
-    """The keys of all known answers, in the order of the file."""
+    """The keys of all known answers, in the order of the chapters."""
     return list(load())
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """The rows of bank/known_answers.yaml by key. ValueError for a file that is damaged, as `parse` says it."""
+    """The rows of bank/known by key, each with its `chapter`. BankError for a file that is damaged, as `parse` says."""
     return _bank()[0]
 
 
 def left_out() -> list[dict[str, Any]]:
-    """What the list of known answers names and the bank does not hold: `k`, `what` and the `reason`."""
+    """What the list of known answers names and the bank does not hold: `k`, `what`, the `reason`, its `chapter`."""
     return _bank()[1]
 
 
 @lru_cache(maxsize=1)
 def _bank() -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    return parse((files("course_lib") / "bank" / "known_answers.yaml").read_text(encoding="utf-8"))
+    texts = {path.name: path.read_text(encoding="utf-8") for path in rooms(bank() / "known").values()}
+    return parse(texts)
 
 
-def parse(text: str) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """Rows by key, and what was left out, from the text of a bank.
+def parse(texts: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Rows by key, and what was left out, from the texts of files of the bank by their names (06_data_parallel.yaml).
 
-    ValueError in one sentence where it is no YAML, a row lacks a field (its source above all) or its number, two rows
-    share a key, or a row stands beside a key that is not there.
+    BankError, naming file and row, where one is no YAML, a row lacks a field (its source above all) or its number, two
+    rows share a key, or a row stands beside a key that is not there.
     """
-    import yaml
-
-    try:
-        bank = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" near line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or "cannot be read"
-        raise ValueError(f"known_answers.yaml is not YAML{where}: {reason}.") from None
-    if not isinstance(bank, dict) or not isinstance(bank.get("rows"), list):
-        raise ValueError("known_answers.yaml needs `rows:` with a list of known answers.")
     rows: dict[str, dict[str, Any]] = {}
-    for place, row in enumerate(bank["rows"], start=1):
-        key = row.get("key") if isinstance(row, dict) else None
-        if not key:
-            raise ValueError(f"known_answers.yaml: row {place} has no key; give it one.")
-        if key in rows:
-            raise ValueError(f"known_answers.yaml has {key!r} twice: rename one of the rows.")
-        missing = [name for name in _FIELDS if row.get(name) in (None, "")]
-        if ("value" in row) == ("expression" in row):
-            missing.append("number (give it a value or an expression, not both)")
-        if missing:
-            raise ValueError(f"known_answers.yaml: {key!r} has no {', no '.join(missing)}.")
-        rows[key] = row
+    home: dict[str, str] = {}
+    out: list[dict[str, Any]] = []
+    for name, text in texts.items():
+        file, chapter = f"bank/known/{name}", Chapter(name[:2])
+        room = read(text, file)
+        if not isinstance(room, dict) or not isinstance(room.get("rows"), list):
+            raise BankError(f"{file} needs `rows:` with a list of known answers.")
+        for place, row in enumerate(room["rows"], start=1):
+            key = row.get("key") if isinstance(row, dict) else None
+            if not key:
+                raise BankError(f"{file}: row {place} has no key; give it one.")
+            if key in rows:
+                raise BankError(f"{file}: {key!r} is in {home[key]} already; rename one of the rows.")
+            _check_row(row, f"{file}: {key!r}")
+            rows[key], home[key] = row | {"chapter": chapter}, file
+        out += [entry | {"chapter": chapter} for entry in room.get("left_out") or []]
     for key, row in rows.items():
         for other in row.get("beside", ()):
             if other not in rows:
-                raise ValueError(f"known_answers.yaml: {key!r} stands beside {other!r}, which is not there.")
-    return rows, bank.get("left_out") or []
+                raise BankError(f"{home[key]}: {key!r} stands beside {other!r}, which is not there.")
+    return rows, out
+
+
+def _check_row(row: Mapping[str, Any], name: str) -> None:
+    missing = [field for field in _FIELDS if row.get(field) in (None, "")]
+    if ("value" in row) == ("expression" in row):
+        missing.append("number (give it a value or an expression, not both)")
+    if missing:
+        raise BankError(f"{name} has no {', no '.join(missing)}.")
+    if "chapter" in row:
+        raise BankError(f"{name} has a chapter; remove the field, since the file's name says it.")
 
 
 def _argument(key: str, name: str, value: Any, about: Mapping[str, Any]) -> float:

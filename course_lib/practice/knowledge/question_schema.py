@@ -8,14 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from course_lib.practice.knowledge.curriculum import Chapter, rooms
 from course_lib.practice.knowledge.sourced_numbers import number_problems, plain
+from course_lib.practice.knowledge.yaml_file import BankError, read
 
-COMMON = ("id", "chapter", "topic", "status", "question")
+COMMON = ("id", "topic", "status", "question")
 OPTIONAL = ("also", "emphasis")
 ANSWER = ("short", "must_say", "long", "follow_ups", "mistakes", "evidence", "sources")
 # The question map: how many questions each of its five lists has.
@@ -29,68 +29,27 @@ _HYPE = re.compile(
 )
 
 
-class BankError(ValueError):
-    """The question bank is malformed; the message names file, record and remedy."""
-
-
-@lru_cache(maxsize=1)
-def curriculum() -> dict[str, dict[int, str]]:
-    """Parts in order, each with its chapters' numbers and titles."""
-    path = Path(str(files("course_lib"))) / "bank" / "curriculum.yaml"
-    return _parse(path.read_text(encoding="utf-8"), path.name)
-
-
-def _parse(text: str, name: str) -> Any:
-    import yaml
-
-    base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):
-        """Refuses a key that stands twice, where YAML would keep the last one without a word."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-            keys = [str(key.value) for key, _ in node.value]
-            if len(set(keys)) < len(keys):
-                twice = next(key for key in keys if keys.count(key) > 1)
-                where = f"bank/questions/{name}, from line {node.start_mark.line + 1}"
-                raise BankError(f"{where}: the field {twice!r} stands twice; keep one.")
-            return super().construct_mapping(node, deep)
-
-    try:
-        return yaml.load(text, Loader=Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BankError(
-            f"bank/questions/{name}{where}: not readable as YAML ({what}); check indentation, and write texts with a "
-            "colon or a brace as a block after '>-'."
-        ) from error
-
-
-def check_structure(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Read every file of `folder`, part by part, and raise BankError at the first record that is malformed."""
-    records: dict[str, list[dict[str, Any]]] = {}
+def check_structure(folder: Path) -> dict[Chapter, list[dict[str, Any]]]:
+    """Read every file of `folder`, chapter by chapter, and raise BankError at the first record that is malformed."""
+    records: dict[Chapter, list[dict[str, Any]]] = {}
     owner: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        part = path.stem
-        if part not in curriculum():
-            raise BankError(f"bank/questions/{path.name}: there is no part {part}; name the file after a part.")
-        raws = _parse(path.read_text(encoding="utf-8"), path.name)
+    for chapter, path in rooms(folder).items():
+        file = f"bank/questions/{path.name}"
+        raws = read(path.read_text(encoding="utf-8"), file)
         if not isinstance(raws, list):
-            raise BankError(f"bank/questions/{path.name}: must be a list of records; begin each with '- id: …'.")
+            raise BankError(f"{file}: must be a list of records; begin each with '- id: …'.")
         for number, raw in enumerate(raws, 1):
             name = raw.get("id", f"number {number}") if isinstance(raw, dict) else f"number {number}"
-            for problem in structure_problems(raw, part):
-                raise BankError(f"bank/questions/{path.name}, record {name}: {problem}.")
+            for problem in structure_problems(raw, chapter):
+                raise BankError(f"{file}, record {name}: {problem}.")
             for question_id in (raw["id"], *(also["id"] for also in raw.get("also", []))):
                 if question_id in owner:
                     raise BankError(
-                        f"bank/questions/{path.name}, record {name}: the id {question_id} stands in "
-                        f"{owner[question_id]} too; keep one of the two."
+                        f"{file}, record {name}: the id {question_id} stands in {owner[question_id]} too; keep one of "
+                        "the two."
                     )
                 owner[question_id] = f"{path.name}, record {raw['id']}"
-        records[part] = raws
+        records[chapter] = raws
     missing = [question_id for question_id in MAP_IDS if question_id not in owner]
     if missing:
         raise BankError(
@@ -100,10 +59,13 @@ def check_structure(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return records
 
 
-def structure_problems(raw: Any, part: str) -> Iterator[str]:
+def structure_problems(raw: Any, chapter: Chapter) -> Iterator[str]:
     """Faults of shape in one raw record, each a sentence without its full stop."""
     if not isinstance(raw, dict):
         yield "is no mapping; begin it with '- id: …'"
+        return
+    if "chapter" in raw:
+        yield "has a chapter; remove the field (the file's name says it), or move the record to that chapter's file"
         return
     for key in raw:
         if key not in COMMON + OPTIONAL + ANSWER:
@@ -113,14 +75,16 @@ def structure_problems(raw: Any, part: str) -> Iterator[str]:
         if key not in raw:
             yield f"the field {key!r} is missing; add it"
             return
-    yield from _place_problems(raw, part)
+    if not re.fullmatch(r"[a-z][a-z0-9-]+", str(raw["topic"])):
+        yield f"topic is {raw['topic']!r}; write it in lower case with hyphens, as in ring-all-reduce"
+    yield from _id_problems(raw["id"], chapter)
     yield from _bilingual_problems("question", raw["question"])
     if "emphasis" in raw:
         yield from _bilingual_problems("emphasis", raw["emphasis"])
     also = raw.get("also", [])
     yield from _list_problems("also", also, {"id", "question"}, 1 if "also" in raw else 0, 99, optional={"emphasis"})
     for entry in also if isinstance(also, list) else ():
-        yield from _id_problems(entry["id"], raw["chapter"])
+        yield from _id_problems(entry["id"], chapter)
         yield from _bilingual_problems(f"also {entry['id']}: question", entry["question"])
     if raw["status"] == "planned":
         for key in ANSWER:
@@ -132,22 +96,7 @@ def structure_problems(raw: Any, part: str) -> Iterator[str]:
         yield f"status is {raw['status']!r}; write answered or planned"
 
 
-def _place_problems(raw: dict[str, Any], part: str) -> Iterator[str]:
-    chapters = curriculum().get(part, {})
-    if not isinstance(raw["chapter"], int):
-        yield f"chapter is {raw['chapter']!r}; write its number"
-    elif raw["chapter"] not in chapters:
-        home = next((name for name, inside in curriculum().items() if raw["chapter"] in inside), None)
-        yield (
-            f"chapter {raw['chapter']!r} is not in part {part}; "
-            + (f"move the record to {home}.yaml" if home else f"take one of {sorted(chapters)}")
-        )
-    if not re.fullmatch(r"[a-z][a-z0-9-]+", str(raw["topic"])):
-        yield f"topic is {raw['topic']!r}; write it in lower case with hyphens, as in ring-all-reduce"
-    yield from _id_problems(raw["id"], raw["chapter"])
-
-
-def _id_problems(question_id: Any, chapter: Any) -> Iterator[str]:
+def _id_problems(question_id: Any, chapter: Chapter) -> Iterator[str]:
     own = re.fullmatch(r"c(\d\d)-q\d\d", str(question_id))
     if not own and question_id not in MAP_IDS:
         near = difflib.get_close_matches(str(question_id), MAP_IDS, n=1)
@@ -155,8 +104,8 @@ def _id_problems(question_id: Any, chapter: Any) -> Iterator[str]:
             f"the id {question_id!r} is neither in the question map nor of the form c06-q01; "
             + (f"is it {near[0]}?" if near else "correct it")
         )
-    elif own and int(own[1]) != chapter:
-        yield f"the id {question_id} belongs to chapter {int(own[1])}, not {chapter}; correct one of them"
+    elif own and own[1] != chapter:
+        yield f"the id {question_id} belongs to chapter {own[1]}, not {chapter}; correct it, or move the record"
 
 
 def _bilingual_problems(field: str, raw: Any) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""The question bank: records of bank/questions/<part>.yaml as typed objects, ready for cards, drills and interviews.
+"""The question bank: records of bank/questions/NN_theme.yaml as typed objects, ready for cards, drills and interviews.
 
 question("s000-q16").answer.short.en      # near-duplicates share a record: question("s003-q12") is the same one
-questions(chapter=6, status="answered")   # by part, chapter, status
-drill(6)                                  # the interview drill of a chapter's notebook
+questions(chapter="06", status="answered")  # by part, chapter, status
+drill("06")                               # the interview drill of a chapter's notebook
 
 Texts come without the markup of their numbers; the numbers themselves stand in ``Answer.numbers``.
 """
@@ -12,12 +12,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_lib.practice.knowledge.question_schema import BankError, check_structure, texts_of
+from course_lib.practice.knowledge.curriculum import Chapter, bank, chapter_number, part_of
+from course_lib.practice.knowledge.question_schema import check_structure, texts_of
 from course_lib.practice.knowledge.sourced_numbers import Number, find_numbers, plain
+from course_lib.practice.knowledge.yaml_file import BankError
 
 if TYPE_CHECKING:
     from course_lib.practice.knowledge.interview_drill import Drill
@@ -101,12 +102,12 @@ class Wording:
 
 _STATUS_LINES = {
     "en": {
-        "answered": "Answered, with its evidence in chapter {:02d}.",
-        "planned": "Planned: no answer until chapter {:02d} measures the evidence.",
+        "answered": "Answered, with its evidence in chapter {}.",
+        "planned": "Planned: no answer until chapter {} measures the evidence.",
     },
     "zh": {
-        "answered": "已有答案，证据在第 {:02d} 章。",  # noqa: RUF001
-        "planned": "计划中：第 {:02d} 章测出证据后才有答案。",  # noqa: RUF001
+        "answered": "已有答案，证据在第 {} 章。",  # noqa: RUF001
+        "planned": "计划中：第 {} 章测出证据后才有答案。",  # noqa: RUF001
     },
 }
 
@@ -117,7 +118,7 @@ class Question:
 
     id: str
     part: str
-    chapter: int
+    chapter: Chapter
     topic: str
     status: str
     text: Bilingual
@@ -162,12 +163,12 @@ def load(folder: Path | None = None) -> tuple[Question, ...]:
 
 @lru_cache(maxsize=1)
 def _load_default() -> tuple[Question, ...]:
-    return _read(Path(str(files("course_lib"))) / "bank" / "questions")
+    return _read(bank() / "questions")
 
 
 def _read(folder: Path) -> tuple[Question, ...]:
     records = check_structure(folder)
-    return tuple(_build(raw, part) for part, raws in records.items() for raw in raws)
+    return tuple(_build(raw, chapter) for chapter, raws in records.items() for raw in raws)
 
 
 def question(question_id: str) -> Question:
@@ -180,9 +181,9 @@ def question(question_id: str) -> Question:
 
 
 def questions(
-    part: str | int | None = None, chapter: int | None = None, status: str | None = None
+    part: str | int | None = None, chapter: str | int | None = None, status: str | None = None
 ) -> tuple[Question, ...]:
-    """Records by part ("2_parallelism" or 2), chapter (6) and status ("answered" or "planned")."""
+    """Records by part ("2_parallelism" or 2), chapter ("06" or 6) and status ("answered" or "planned")."""
     found = load()
     if part is not None:
         parts = sorted({record.part for record in found})
@@ -192,18 +193,19 @@ def questions(
         found = tuple(record for record in found if record.part in wanted)
     if status is not None and status not in ("answered", "planned"):
         raise ValueError(f"There is no status {status!r}; a question is answered or planned.")
-    return tuple(record for record in found if chapter in (None, record.chapter) and status in (None, record.status))
+    number = None if chapter is None else chapter_number(chapter)
+    return tuple(record for record in found if number in (None, record.chapter) and status in (None, record.status))
 
 
-def drill(chapter: int) -> Drill:
-    """The interview drill of a chapter: its questions with their answers folded, as the last expression of a cell."""
+def drill(chapter: str | int) -> Drill:
+    """The interview drill of a chapter, "06" or 6: its questions, answers folded, as the last expression of a cell."""
     from course_lib.practice.knowledge.interview_drill import Drill
 
     found = questions(chapter=chapter)
     if not found:
-        chapters = sorted({record.chapter for record in load()})
-        raise ValueError(f"The bank has no question for chapter {chapter!r}; it has some for {chapters}.")
-    return Drill(chapter, found)
+        some = ", ".join(sorted({record.chapter for record in load()}))
+        raise ValueError(f"The bank has no question for chapter {chapter_number(chapter)}; it has some for {some}.")
+    return Drill(chapter_number(chapter), found)
 
 
 def _bilingual(raw: dict[str, str]) -> Bilingual:
@@ -218,11 +220,11 @@ def _text(raw: str) -> str:
     return plain(raw).strip()
 
 
-def _build(raw: dict[str, Any], part: str) -> Question:
+def _build(raw: dict[str, Any], chapter: Chapter) -> Question:
     record = Question(
         id=raw["id"],
-        part=part,
-        chapter=raw["chapter"],
+        part=part_of(chapter),
+        chapter=chapter,
         topic=raw["topic"],
         status=raw["status"],
         text=_bilingual(raw["question"]),

@@ -19,7 +19,7 @@ class Item:
     """A question with a number for an answer. number: 1 to 20; chapter: where the course measures it."""
 
     number: int
-    chapter: int
+    chapter: str
     ask: str
     answer: float
     unit: str
@@ -50,7 +50,7 @@ class Route:
     right: tuple[int, ...]
     missed: tuple[int, ...]
     blank: tuple[int, ...]
-    chapters: tuple[int, ...]
+    chapters: tuple[str, ...]
 
     def __str__(self) -> str:
         if not self.right and not self.missed:
@@ -58,10 +58,10 @@ class Route:
         score = f"{len(self.right)} right, {len(self.missed)} missed, {len(self.blank)} left out."
         if not self.chapters:
             return f"{score} Take the exercises of the chapters that your next interview is about."
-        lines = [f"{score} Your route: chapters {', '.join(f'{chapter:02d}' for chapter in self.chapters)}."]
+        lines = [f"{score} Your route: chapters {', '.join(self.chapters)}."]
         for item in (item for item in items() if item.number in self.missed):
             answer = f"{item.answer:,.6g} {item.unit}".rstrip()
-            lines.append(f"{item.number}. {answer}: {item.why} (chapter {item.chapter:02d})")
+            lines.append(f"{item.number}. {answer}: {item.why} (chapter {item.chapter})")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -95,7 +95,7 @@ def standing() -> list[ChapterStanding]:
         asked = sum(len(events[kind, name]) for kind in ("quiz", "mock") for name in record.ids)
         text = " ".join(record.text.en.split())
         question = QuestionStanding(record.id, text, record.answered, asked)
-        chapter(f"{record.chapter:02d}", record.part).questions.append(question)
+        chapter(record.chapter, record.part).questions.append(question)
     return [chapters[number] for number in sorted(chapters)]
 
 

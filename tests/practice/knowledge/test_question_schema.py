@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_lib.practice.knowledge.question_schema import BankError, content_problems
+from course_lib.practice.knowledge.question_schema import content_problems
 from course_lib.practice.knowledge.questions import load
+from course_lib.practice.knowledge.yaml_file import BankError
 
 FOLDER = Path(__file__).resolve().parents[3] / "course_lib" / "bank" / "questions"
-FILE = "2_parallelism.yaml"
+FILE = "06_data_parallel.yaml"
 
 
 @pytest.fixture
@@ -64,19 +65,19 @@ STRUCTURE = {
     "no evidence": (put("c06-q01", "evidence", []), "evidence must be a list of 1 to 9"),
     "planned with text": (put("c06-q01", "status", "planned"), "is planned but has answer text (short)"),
     "unknown status": (put("c06-q01", "status", "done"), "write answered or planned"),
-    "answered without text": (put("s000-q01", "status", "answered"), "set 'status: planned'"),
+    "answered without text": (delete("short"), "set 'status: planned'"),
     "unknown field": (put("c06-q01", "folow_ups", []), "is it 'follow_ups'?"),
     "missing field": (delete("topic"), "the field 'topic' is missing"),
-    "unknown id": (put("s000-q01", "id", "s000-q99"), "neither in the question map"),
-    "id of another chapter": (put("c06-q01", "id", "c07-q01"), "belongs to chapter 7, not 6"),
+    "unknown id": (put("s000-q16", "id", "s000-q99"), "neither in the question map"),
+    "id of another chapter": (put("c06-q01", "id", "c07-q01"), "belongs to chapter 07, not 06"),
     "unknown id in also": (
         lambda raws, by_id: by_id["s000-q16"]["also"][0].__setitem__("id", "s009-q01"),
         "'s009-q01' is neither",
     ),
-    "chapter of another part": (put("s000-q01", "chapter", 15), "move the record to 4_serving.yaml"),
-    "chapter in words": (put("s000-q01", "chapter", "eight"), "write its number"),
-    "twice": (lambda raws, by_id: raws.append(copy.deepcopy(by_id["s000-q01"])), "keep one of the two"),
-    "missing id": (lambda raws, by_id: raws.remove(by_id["s000-q01"]), "1 of the map's 108 ids are missing: s000-q01"),
+    "chapter in the record": (put("c06-q01", "chapter", 15), "has a chapter; remove the field"),
+    "topic in words": (put("c06-q01", "topic", "Ring all-reduce"), "write it in lower case with hyphens"),
+    "twice": (lambda raws, by_id: raws.append(copy.deepcopy(by_id["s000-q16"])), "keep one of the two"),
+    "missing id": (lambda raws, by_id: raws.remove(by_id["s000-q16"]), "3 of the map's 108 ids are missing: s000-q16"),
     "record that is text": (lambda raws, by_id: raws.append("s000-q01"), "is no mapping"),
 }
 
@@ -97,7 +98,7 @@ def test_a_malformed_record_is_refused(bank, name):
     ("text", "says"),
     [
         ("- id: x\n  question: {en: what\n", "not readable as YAML"),
-        ("- id: s000-q01\n\tchapter: 8\n", "line 2: not readable as YAML"),
+        ("- id: s000-q01\n\ttopic: x\n", "line 2: not readable as YAML"),
         ("- id: s000-q01\n  id: s000-q02\n", "the field 'id' stands twice; keep one"),
         ("id: s000-q01\n", "must be a list of records"),
     ],
@@ -110,9 +111,16 @@ def test_malformed_yaml_is_refused(bank, text, says):
     assert FILE in str(error.value)
 
 
-def test_a_file_that_is_no_part_is_refused(bank):
-    shutil.copy(bank.folder / FILE, bank.folder / "9_cooking.yaml")
-    with pytest.raises(BankError, match=r"9_cooking\.yaml: there is no part 9_cooking"):
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("99_cooking.yaml", r"questions/99_cooking\.yaml: there is no chapter 99_cooking; name it after a chapter"),
+        ("07_sharding.yaml", r"no chapter 07_sharding; rename it to 07_sharded_training\.yaml"),
+    ],
+)
+def test_a_file_that_is_no_chapter_is_refused(bank, name, says):
+    shutil.copy(bank.folder / FILE, bank.folder / name)
+    with pytest.raises(BankError, match=says):
         load(bank.folder)
 
 

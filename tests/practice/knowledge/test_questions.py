@@ -20,8 +20,11 @@ def test_an_unknown_id_names_the_nearest():
 
 def test_selections():
     assert len(questions()) == len(questions(status="answered")) + len(questions(status="planned"))
+    assert questions(chapter="06") == questions(chapter=6) == questions(chapter="6")
+    with pytest.raises(ValueError, match="given by its number, like 06, and not by 'data parallel'"):
+        questions(chapter="data parallel")
     assert questions(part=2) == questions(part="2_parallelism") == questions(part="2")
-    assert {record.chapter for record in questions(part=2)} <= {6, 7, 8, 9, 10}
+    assert {record.chapter for record in questions(part=2)} <= {"06", "07", "08", "09", "10"}
     with pytest.raises(ValueError, match="no part 'cooking'; the parts are 0_start"):
         questions(part="cooking")
     with pytest.raises(ValueError, match="answered or planned"):
@@ -65,7 +68,7 @@ def test_html_is_escaped():
 
 
 def test_a_chapter_without_questions_says_which_have_some():
-    with pytest.raises(ValueError, match="no question for chapter 7; it has some for"):
+    with pytest.raises(ValueError, match="no question for chapter 07; it has some for 00, 01"):
         drill(7)
 
 

@@ -28,10 +28,10 @@ def record(name, part, chapter, answered=True, also=()):
 
 
 QUESTIONS = (
-    record("c06-q01", "2_parallelism", 6, also=("s003-q12",)),
-    record("c06-q02", "2_parallelism", 6),
-    record("c07-q01", "2_parallelism", 7, answered=False),
-    record("c11-q01", "3_compression", 11, answered=False),
+    record("c06-q01", "2_parallelism", "06", also=("s003-q12",)),
+    record("c06-q02", "2_parallelism", "06"),
+    record("c07-q01", "2_parallelism", "07", answered=False),
+    record("c11-q01", "3_compression", "11", answered=False),
 )
 
 
