@@ -61,14 +61,17 @@ def _run(one: Laid, mutant: Mutant | None, root: Path) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="course-mutant-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "copy"
         notebook = nbformat.read(root / one.notebook, as_version=4)
-        shutil.copytree(root / "course_lib", copy / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
+        # All notebooks: a chapter's cells read others, for the sections that a report sends to.
+        for part in ("course_lib", "notebooks"):
+            shutil.copytree(
+                root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            )
         if mutant is not None and mutant.file is None:
             index, text = changed_cell(mutant, notebook)
             notebook.cells[index].source = text
         elif mutant is not None:
             (copy / str(mutant.file)).write_text(changed_file(mutant, root), encoding="utf-8")
         path = copy / one.notebook
-        path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
         name = mutant.name if mutant else CONTROL
         return Outcome(name, first_failure(path, notebook, copy, Path(folder)))
