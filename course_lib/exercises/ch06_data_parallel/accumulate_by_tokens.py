@@ -123,8 +123,8 @@ def why(call: Round) -> str:
         return "Each rank holds the gradient of its own tokens alone: they must be summed over ranks."
     if call.number:
         return (
-            "The first call was right. Now `.grad` holds an older gradient, which does not count, and the model, its type "
-            "and the lengths are others: something of the call before is still used."
+            "The first call was right. Now `.grad` holds an older gradient, which does not count, and the model, its "
+            "type and the lengths are others: something of the call before is still used."
         )
     return "Every token of every rank must have the same weight: one over the number of all tokens."
 
@@ -288,8 +288,8 @@ gradient, which does not count; the model may be float32 or float64, and stays a
         "which number must all ranks know?",
         "Let each backward pass add the gradient of a sum of token losses. Divide once, by a number of tokens that has "
         "been added up over all ranks, and never by the number of micro-batches or ranks.",
-        'Empty .grad, then all_reduce the token count; run model.loss(x, y, reduction="sum") / tokens backward for each batch; '
-        "then lay all gradients end to end in one vector, all_reduce it, and copy the pieces back.",
+        'Empty .grad, then all_reduce the token count; run model.loss(x, y, reduction="sum") / tokens backward for '
+        "each batch; then lay all gradients end to end in one vector, all_reduce it, and copy the pieces back.",
     ),
     explanation="Sums add up over micro-batches and over ranks; means do not. Dividing each sum by the global number "
     "of tokens before the backward pass keeps numbers small and needs the count first; dividing once at the end "

@@ -230,8 +230,8 @@ machine computes the same one.
     unequal=OWN_GENERATOR,
     everywhere="Something of this machine enters the order: hash() of text differs from process to process, a process "
     "id or a host name from machine to machine. Ranks would read examples twice or never.",
-    passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch and "
-    "seed, and are the same in another process with another hash seed and host name.",
+    passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch "
+    "and seed, and are the same in another process with another hash seed and host name.",
     forbidden=("torch.utils.data.distributed.DistributedSampler",),
     hints=(
         "No rank talks to another here. What must be equal on all ranks so that their shares fit together, and what "

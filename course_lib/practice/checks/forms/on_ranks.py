@@ -44,7 +44,7 @@ class Seen:
     more: list[Any]
 
     @property
-    def K(self) -> int:  # noqa: N802 - the name that budgets have
+    def K(self) -> int:
         """Bytes of one rank's tensor."""
         return self.inputs[0].nbytes
 
