@@ -4,6 +4,7 @@ import functools
 import os
 import random
 import socket
+import typing
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def keeps_the_number_of_tokens(model, microbatches):
 
 
 class KeepsItsBucketsInTheClass(buckets._Buckets):
-    made = []
+    made: typing.ClassVar = []
 
     def make_groups(self, parameters):
         if not self.made:

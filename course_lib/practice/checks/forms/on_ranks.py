@@ -168,6 +168,8 @@ def drive(
         outside = torch.cat([around[:pad], around[pad + given.numel() :]]) if pad else around[:0]
         kept = bool((outside == GUARD).all())
         found.append({"tensor": tensor, "kept": kept, "returned": returned, "traffic": traffic.plain})
+        if not torch.distributed.is_initialized():
+            break  # the answer has closed the group: that is what the check will say
     return found
 
 
