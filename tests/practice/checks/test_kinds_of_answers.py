@@ -211,6 +211,15 @@ def test_views_and_types_of_tensors():
         finding.by_id("06.tree_broadcast").reference(tensor)
         torch.empty(0, dtype=tensor.dtype).set_(tensor.untyped_storage())[:1] = 1
 
+    def mean(tensor):
+        finding.by_id("06.halving_doubling").reference(tensor)
+        tensor /= dist.get_world_size()
+
+    def changes_the_type(model, microbatches):
+        finding.by_id("06.accumulate_by_tokens").reference(model.float(), microbatches)
+
+    rejected("06.halving_doubling", mean, "is not the sum")
+    rejected("06.accumulate_by_tokens", changes_the_type, "The parameters were changed")
     rejected("06.tree_broadcast", through_float32, "In call 2 in the same process, on a float64 tensor")
     rejected("06.tree_broadcast", whole_storage, "")
 
