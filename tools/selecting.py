@@ -1,13 +1,12 @@
 """Which chapter a test belongs to: `pytest --chapter 06` keeps those of chapter 06 alone.
 
-A test of a chapter lies in a file named after it (`test_06_…`, or in a folder `06_…` or `ch06_…`), or takes one of its
-things as a parameter: an exercise, a question, an exhibit, a known answer, a notebook. Tests of shared machinery belong
-to no chapter.
+A test of a chapter lies in a file named after it (`test_06_…`, or in a folder `06_…` or `ch06_…`), has the mark
+`chapter("06")` (tests/chapters.py sets it with a parameter), or takes one of its things as a parameter: an exercise, a
+question, an exhibit, a known answer, a notebook. Tests of shared machinery belong to no chapter.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 
 NAMED = re.compile(r"(?:^|/)(?:test_|ch)?(\d\d)_")
 OF_EXERCISE = re.compile(r"(\d\d)\.[a-z]\w*")
-KEYS = re.compile(r'known\(\s*(f?)"([^"]+)"')
 
 
 def chapters_of(item: pytest.Item, root: Path) -> set[str]:
@@ -25,13 +23,10 @@ def chapters_of(item: pytest.Item, root: Path) -> set[str]:
     named = NAMED.findall(item.path.relative_to(root).as_posix()) if item.path.is_relative_to(root) else []
     if named:
         return set(named)
-    found: set[str] = set()
-    if isinstance(item, pytest.Function):
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        for name, value in parameters.items():
-            found |= set(_of_parameter(name, value, item))
-        if not parameters or not found:
-            found |= _of_known_answers(item)
+    found = {number for mark in item.iter_markers("chapter") for number in mark.args}
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    for name, value in parameters.items():
+        found |= set(_of_parameter(name, value, item))
     return found
 
 
@@ -72,17 +67,3 @@ def _of_key(key: str) -> Iterator[str]:
     from course_lib.practice.knowledge.known import load
 
     yield from _digits(load().get(key, {}).get("chapter"))
-
-
-def _of_known_answers(item: pytest.Function) -> set[str]:
-    """The chapters of the known answers that a test recomputes, by the keys in its text (f-strings as patterns)."""
-    if "known" not in item.path.stem and "known" not in item.path.parent.name:
-        return set()
-    from course_lib.practice.knowledge.known import keys
-
-    text = inspect.getsource(item.function)
-    patterns = [
-        re.sub(r"\\\{.*?\\\}", r"\\w+", re.escape(name)) if formatted else re.escape(name)
-        for formatted, name in KEYS.findall(text)
-    ]
-    return {c for key in keys() if any(re.fullmatch(p, key) for p in patterns) for c in _of_key(key)}
