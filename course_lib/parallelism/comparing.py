@@ -1,0 +1,52 @@
+"""What chapter 06 shows of strategies side by side: the table, the shares of the wait, the last step as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from course_lib.parallelism.rounds import Round, least
+
+if TYPE_CHECKING:
+    from course_lib.lab import Picture, Table, Timeline
+
+
+def comparison(runs: Mapping[str, list[Round]], fixed: str) -> Table:
+    """A table of the least round of each strategy in `runs`, in ms. `fixed`: what all rows have in common, in words.
+
+    Above the table it prints how much of the first row's wait each other one leaves.
+    """
+    from course_lib import lab
+
+    rows: list[tuple[object, ...]] = []
+    for name, rounds in runs.items():
+        one = least(rounds)
+        hidden = "-" if one.hidden_s is None else 1e3 * one.hidden_s
+        rows.append((name, one.messages or "-", 1e3 * one.backward_s, 1e3 * one.wait_s, 1e3 * one.sum_s, hidden))
+    print(waits_left(runs))
+    columns = ["strategy", "messages", "backward (ms)", "wait after", "sum", "hidden"]
+    return lab.table(rows, columns, varies="messages, when they start, who waits", fixed=fixed)
+
+
+def waits_left(runs: Mapping[str, list[Round]]) -> str:
+    """How much of the first strategy's wait each other one leaves, in words; those that send nothing are left out."""
+    wait = {name: least(rounds).wait_s for name, rounds in runs.items() if rounds[0].messages}
+    first, *others = wait
+    left = ", ".join(f"{name} {100 * wait[name] / wait[first]:.0f} %" for name in others)
+    return f"of the wait of '{first}' are left: {left}"
+
+
+def last_step_picture(timeline: Timeline) -> Picture:
+    """The last step of a run of `data_parallel.train`, with a caption that counts what it shows."""
+    from course_lib import lab
+
+    begins = {span.rank: span.start_s for span in timeline.select("forward").spans}  # the last one of each rank stays
+    step = [s for s in timeline.spans if s.start_s >= begins[s.rank] and s.name != "wait"]
+    (backward,) = [s for s in step if s.name == "backward" and s.rank == 0]
+    sent = [s for s in step if s.name == "all_reduce" and s.rank == 0]
+    inside = sum(backward.start_s <= s.start_s < backward.end_s for s in sent)
+    return lab.Timeline(step).picture(
+        f"One training step on {len(begins)} real ranks, from measured time stamps: {inside} of rank 0's {len(sent)} "
+        "all-reduces start while its backward pass still runs; what is left of them afterwards is the wait called "
+        "finish."
+    )
