@@ -36,12 +36,22 @@ def waits_left(runs: Mapping[str, list[Round]]) -> str:
     return f"of the wait of '{first}' are left: {left}"
 
 
+def ready_meanwhile(timeline: Timeline) -> int:
+    """Gradients (spans "gradient") that became ready on a rank while a message of this rank was under way.
+
+    An order of events, not a duration: 0 if every hook waits for its message, however busy the machine is.
+    """
+    sent = timeline.select("all_reduce").spans
+    ready = timeline.select("gradient").spans
+    return sum(any(m.rank == g.rank and m.start_s < g.start_s < m.end_s for m in sent) for g in ready)
+
+
 def last_step_picture(timeline: Timeline) -> Picture:
     """The last step of a run of `data_parallel.train`, with a caption that counts what it shows."""
     from course_lib import lab
 
     begins = {span.rank: span.start_s for span in timeline.select("forward").spans}  # the last one of each rank stays
-    step = [s for s in timeline.spans if s.start_s >= begins[s.rank] and s.name != "wait"]
+    step = [s for s in timeline.spans if s.start_s >= begins[s.rank] and s.name not in ("wait", "gradient")]
     (backward,) = [s for s in step if s.name == "backward" and s.rank == 0]
     sent = [s for s in step if s.name == "all_reduce" and s.rank == 0]
     inside = sum(backward.start_s <= s.start_s < backward.end_s for s in sent)

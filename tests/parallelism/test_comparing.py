@@ -1,7 +1,7 @@
 """Words about strategies side by side follow from the rounds and spans that they describe."""
 
 from course_lib.lab.spans import Span, Timeline
-from course_lib.parallelism.comparing import comparison, last_step_picture, waits_left
+from course_lib.parallelism.comparing import comparison, last_step_picture, ready_meanwhile, waits_left
 from course_lib.parallelism.rounds import Round
 
 RUNS = {
@@ -28,3 +28,8 @@ def test_the_picture_counts_the_starts_inside_the_last_backward_pass():
     spans += [Span(0, "all_reduce", t, t + 1) for t in (2, 12, 14, 15.5)] + [Span(1, "all_reduce", 12, 13)]
     words = last_step_picture(Timeline(spans)).caption
     assert "2 of rank 0's 3 all-reduces" in words
+
+
+def test_gradients_that_become_ready_during_a_message_of_their_rank_are_counted():
+    spans = [Span(0, "all_reduce", 2, 5), *(Span(0, "gradient", t, t) for t in (1, 3, 4, 6)), Span(1, "gradient", 3, 3)]
+    assert ready_meanwhile(Timeline(spans)) == 2
