@@ -12,10 +12,7 @@ if TYPE_CHECKING:
 
 
 def comparison(runs: Mapping[str, list[Round]], fixed: str) -> Table:
-    """A table of the least round of each strategy in `runs`, in ms. `fixed`: what all rows have in common, in words.
-
-    Above the table it prints how much of the first row's wait each other one leaves.
-    """
+    """A table of the least round of each strategy in `runs`, in ms. `fixed`: what all rows have in common, in words."""
     from course_lib import lab
 
     rows: list[tuple[object, ...]] = []
@@ -23,17 +20,15 @@ def comparison(runs: Mapping[str, list[Round]], fixed: str) -> Table:
         one = least(rounds)
         hidden = "-" if one.hidden_s is None else 1e3 * one.hidden_s
         rows.append((name, one.messages or "-", 1e3 * one.backward_s, 1e3 * one.wait_s, 1e3 * one.sum_s, hidden))
-    print(waits_left(runs))
     columns = ["strategy", "messages", "backward (ms)", "wait after", "sum", "hidden"]
     return lab.table(rows, columns, varies="messages, when they start, who waits", fixed=fixed)
 
 
-def waits_left(runs: Mapping[str, list[Round]]) -> str:
-    """How much of the first strategy's wait each other one leaves, in words; those that send nothing are left out."""
-    wait = {name: least(rounds).wait_s for name, rounds in runs.items() if rounds[0].messages}
-    first, *others = wait
-    left = ", ".join(f"{name} {100 * wait[name] / wait[first]:.0f} %" for name in others)
-    return f"of the wait of '{first}' are left: {left}"
+def waits_left(runs: Mapping[str, list[Round]], first: str, *others: str) -> str:
+    """How much of the wait of strategy `first` the `others` leave, in words. Compare those that wait after the pass."""
+    wait = {name: least(runs[name]).wait_s for name in (first, *others)}
+    left = "; ".join(f"{name}, {100 * wait[name] / wait[first]:.0f} %" for name in others)
+    return f"Of the wait of '{first}' are left: {left}."
 
 
 def ready_meanwhile(timeline: Timeline) -> int:
