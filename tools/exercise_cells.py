@@ -1,8 +1,8 @@
 """Write the cells of a chapter's exercises into its notebook: `python -m tools.exercise_cells 06`.
 
-The exercise's file is the one source of its task, difficulty, minutes, budget and stub. The cell above a stub and the cell
-with stub and check are written from it; an exercise that the notebook lacks goes behind the others. `--check` writes
-nothing and ends with 1 where a cell differs.
+The exercise's file is the one source of its task, difficulty, minutes, budget and stub. The cell above a stub and the
+cell with stub and check are written from it; an exercise that the notebook lacks goes behind the others. `--check`
+writes nothing and ends with 1 where a cell differs.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ import pytest
 from course_lib.practice.knowledge.curriculum import curriculum, stem_of
 from course_lib.practice.knowledge.question_schema import MAP_IDS, check_structure, content_problems
 from course_lib.practice.knowledge.questions import load, question, questions
+from tests.chapters import by_chapter
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "course_lib" / "bank" / "questions"
 RAW = [(chapter, raw) for chapter, raws in check_structure(FOLDER).items() for raw in raws]
-ANSWERED = [raw for _, raw in RAW if raw["status"] == "answered"]
+ANSWERED = {raw["id"]: (chapter, raw) for chapter, raw in RAW if raw["status"] == "answered"}
 
 
 def test_every_id_of_the_map_stands_once():
@@ -30,9 +31,9 @@ def test_every_record_has_the_chapter_and_part_of_its_file():
         assert f"id: {record.id}\n" in (FOLDER / f"{stem_of(record.chapter)}.yaml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("raw", ANSWERED, ids=lambda raw: raw["id"])
-def test_an_answer_has_its_length_language_and_sources(raw):
-    assert list(content_problems(raw)) == []
+@pytest.mark.parametrize("question_id", by_chapter(ANSWERED, lambda question_id: ANSWERED[question_id][0]))
+def test_an_answer_has_its_length_language_and_sources(question_id):
+    assert list(content_problems(ANSWERED[question_id][1])) == []
 
 
 def test_what_must_be_answered_now_is_answered():
