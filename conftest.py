@@ -10,6 +10,7 @@ import pytest
 
 from tools.comparing import compare_text
 from tools.selecting import chapters_of
+from tools.spreading import Spread
 from tools.storing import environment
 
 OWN_FOLDERS = ("COURSE_DATA_DIR", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
@@ -36,6 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point the data folders to a temporary one; for notebooks set the whole profile on which outputs were stored."""
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(Spread())
     scratch = tempfile.TemporaryDirectory(prefix="course-pytest-", ignore_cleanup_errors=True)
     config.add_cleanup(scratch.cleanup)
     profile = environment(Path(scratch.name))

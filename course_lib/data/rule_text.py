@@ -93,6 +93,8 @@ class RuleText:
 
         With copies=None a window that holds one key has its position twice in `keys`.
         """
+        if split not in self._cleaned:
+            raise ValueError(f'There is no split {split!r}: use "train" or "held_out".')
         text, ids = self._cleaned[split], self._ids
         starts = torch.randint(len(text) - WINDOW, (count, 1), generator=generator)
         tokens = text[starts + torch.arange(WINDOW)]

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from itertools import product
 from pathlib import Path
 
 import torch
 
 from course_lib.data.text import Corpus
+from course_lib.models.stored_runs import StoredRuns, save_runs, versions
 from course_lib.models.train_gpt import bits_per_char, fit, small_gpt
 
 PATH = Path(__file__).parent / "runs" / "starts.json"
@@ -25,3 +29,52 @@ def bits_after(
     rates = {"lr": lr, "muon_lr": muon_lr}
     fit(model, corpus, steps=steps, batch_size=batch_size, optimizer=optimizer, **rates, generator=generator)
     return {"bits_per_char": round(bits_per_char(model, corpus.held_out), 4)}
+
+
+def rows() -> list[dict[str, str | int]]:
+    """What varies, one factor at a time from scaled with AdamW at d_model 64; both changes together at 64 only."""
+    every = []
+    for d_model, steps in product((64, 128), (300, 1200)):
+        pairs = [("scaled", "adamw"), ("gpt2", "adamw")]
+        pairs += [("scaled", "muon"), ("gpt2", "muon")] if d_model == 64 else []
+        every += [
+            {"init": init, "optimizer": optimizer, "d_model": d_model, "steps": steps, "seed": seed}
+            for init, optimizer in pairs
+            for seed in (0, 1, 2)
+        ]
+    every += [
+        {"init": "scaled", "optimizer": name, "d_model": 64, "steps": 5000, "seed": 0} for name in ("adamw", "muon")
+    ]
+    return every
+
+
+def stored(rows: list[dict[str, str | int | float]], seconds: float) -> StoredRuns:
+    """The file's content around its rows."""
+    return StoredRuns(
+        name="starts",
+        about="Start and optimizer of the small GPT: held-out bits per character by width, length and seed.",
+        made_by="course_lib.models.starts:bits_after",
+        recipe=RECIPE,
+        varies=["init", "optimizer", "d_model", "steps", "seed"],
+        measures={"bits_per_char": 0.05},
+        versions=versions(),
+        seconds=round(seconds),
+        data_sha256=Corpus.load().sha256,
+        rows=rows,
+    )
+
+
+def main() -> int:
+    """Train every row in one thread and write the file."""
+    torch.set_num_threads(1)
+    done = []
+    for row in rows():
+        start = time.process_time()
+        done.append({**row, **bits_after(**row, **RECIPE), "seconds": round(time.process_time() - start, 1)})
+        print(done[-1], flush=True)
+    save_runs(stored(done, sum(row["seconds"] for row in done)), PATH)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

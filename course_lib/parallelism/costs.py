@@ -1,8 +1,8 @@
 """What an all-reduce costs: latency and bandwidth, fitted to measurements or taken from a node's hardware.
 
-An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·alpha + 2(n-1)/n·K/B: alpha seconds for each of its messages,
-one after another, and the bytes that a rank sends at the bus bandwidth B. alpha is per message everywhere in this file, and
-B is per rank: what one rank sends while all of them do.
+An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·alpha + 2(n-1)/n·K/B: alpha seconds for each of its
+messages, one after another, and the bytes that a rank sends at the bus bandwidth B. alpha is per message everywhere in
+this file, and B is per rank: what one rank sends while all of them do.
 """
 
 from __future__ import annotations

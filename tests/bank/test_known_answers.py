@@ -104,3 +104,13 @@ def test_a_good_bank_is_read():
 def test_a_key_of_another_chapter_is_taken():
     with pytest.raises(ValueError, match=r"07_y\.yaml: 'a' is in bank/known/06_x\.yaml already; rename one"):
         parse({"06_x.yaml": f"rows: [{GOOD}]", "07_y.yaml": f"rows: [{GOOD}]"})
+
+
+@pytest.mark.parametrize("key", [key for key in keys() if load()[key]["flag"] == "R"])
+def test_a_computed_row_is_bounded_on_both_sides_around_its_own_value(key):
+    """A range that is open on one side hides a row whose value is not what its test gives."""
+    answer = load()[key]
+    if answer["tolerance"]["kind"] == "range":
+        low, high = answer["tolerance"]["low"], answer["tolerance"]["high"]
+        assert low <= answer["value"] <= high
+        assert high - low <= 0.7 * max(abs(low), abs(high)) or high <= 1, f"{key}: {low} to {high} is too wide to fail"

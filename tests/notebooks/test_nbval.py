@@ -142,10 +142,10 @@ def test_stock_nbval_compares_the_digest_and_not_the_picture(tmp_path: Path, too
     plain = ("-p", "no:cacheprovider", "--noconftest", "-c", "/dev/null", f"--rootdir={tmp_path}", "-rfE")
     good = shutil.copy(sample, tmp_path)
     outward = [f"--deselect={Path(good).name}::Cell {number}" for number in (4, 5)]  # the network is not cut here
-    done = tool("pytest", *plain, "--nbval", "--nbval-current-env", *outward, right, good)
-    assert done.returncode == 0, done.stdout
-    done = tool("pytest", *plain, "--nbval", "--nbval-current-env", wrong)
+    done = tool("pytest", *plain, "--nbval", "--nbval-current-env", *outward, right, good, wrong)
     assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert len(failed) == 1 and "02_wrong.ipynb" in failed[0], done.stdout
     assert "mismatch 'application/vnd.course.figure+json'" in done.stdout
 
 
@@ -156,10 +156,10 @@ def test_plain_nbval_in_the_notebooks_folder_compares_text_and_not_looks(tmp_pat
     style = samples.save(SOUND["14_other_style.ipynb"], tmp_path / "notebooks" / "14_other_style.ipynb")
     claim = samples.save(FAULTY["15_other_claim.ipynb"], tmp_path / "notebooks" / "15_other_claim.ipynb")
     plain = ("pytest", "-p", "no:cacheprovider", "-c", tmp_path / "pyproject.toml", "--nbval", "--nbval-current-env")
-    done = tool(*plain, style)
-    assert done.returncode == 0, done.stdout
-    done = tool(*plain, claim)
+    done = tool(*plain, style, claim)
     assert done.returncode == 1
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert len(failed) == 1 and "15_other_claim.ipynb" in failed[0], done.stdout
     assert "mismatch 'text/plain'" in done.stdout and "text/html" not in done.stdout
 
 

@@ -31,7 +31,9 @@ def wheels(tmp_path: Path) -> Path:
 def test_all_comes_from_the_folder_whatever_is_configured(course, wheels, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "https://x/s")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://x/s")
-    monkeypatch.setenv("FAKE_CONFIG", f":env:.config-file='/dev/null'\\n:env:.no-index='1'\\n:env:.find-links='{wheels.as_uri()}'\\n")
+    monkeypatch.setenv(
+        "FAKE_CONFIG", f":env:.config-file='/dev/null'\\n:env:.no-index='1'\\n:env:.find-links='{wheels.as_uri()}'\\n"
+    )
     calls, said = course(wheels=wheels)
     assert calls == [
         "python -m venv ROOT/.venv",

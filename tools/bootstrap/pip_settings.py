@@ -8,8 +8,8 @@ from typing import Dict, List, Optional, Tuple
 ORDER = ("global", "install", ":env:")  # of pip: a later one replaces an earlier one
 # Settings that change nothing about which package comes from where.
 HARMLESS = {
-    "break-system-packages", "cache-dir", "config-file", "disable-pip-version-check", "exists-action", "log", "no-color",
-    "no-input",
+    "break-system-packages", "cache-dir", "config-file", "disable-pip-version-check", "exists-action", "log",
+    "no-color", "no-input",
     "no-python-version-warning", "no-warn-script-location", "progress-bar", "quiet", "require-virtualenv",
     "root-user-action", "user", "verbose", "compile", "no-compile", "prefer-binary",
 }  # fmt: skip

@@ -61,20 +61,27 @@ def _run(one: Laid, mutant: Mutant | None, root: Path) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="course-mutant-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "copy"
         notebook = nbformat.read(root / one.notebook, as_version=4)
-        shutil.copytree(root / "course_lib", copy / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
+        # All notebooks: a chapter's cells read others, for the sections that a report sends to.
+        for part in ("course_lib", "notebooks"):
+            shutil.copytree(
+                root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            )
         if mutant is not None and mutant.file is None:
             index, text = changed_cell(mutant, notebook)
             notebook.cells[index].source = text
         elif mutant is not None:
             (copy / str(mutant.file)).write_text(changed_file(mutant, root), encoding="utf-8")
         path = copy / one.notebook
-        path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
         name = mutant.name if mutant else CONTROL
-        return Outcome(name, _first_failure(path, notebook, copy, Path(folder)))
+        return Outcome(name, first_failure(path, notebook, copy, Path(folder)))
 
 
-def _first_failure(path: Path, notebook: nbformat.NotebookNode, copy: Path, folder: Path) -> str | None:
+def first_failure(path: Path, notebook: nbformat.NotebookNode, copy: Path, folder: Path) -> str | None:
+    """Run the notebook `path` on the course_lib in `copy`; return the id of the first cell that fails, or None.
+
+    folder: where reports and a home of its own go. RuntimeError where the run ended without a result.
+    """
     env = environment(folder / "scratch")
     # Kernels, and the ranks that they start, import the copy; the runner itself is found in the working directory.
     env["PYTHONPATH"] = os.pathsep.join([str(copy), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -89,8 +96,7 @@ def _first_failure(path: Path, notebook: nbformat.NotebookNode, copy: Path, fold
         return None
     rows = json.loads((out / "notebooks.json").read_text()) if (out / "notebooks.json").exists() else []
     if not rows or not rows[0]["failed"]:
-        raise RuntimeError(
-            f"The run of {path.name} ended without a result:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-        )
+        said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise RuntimeError(f"The run of {path.name} ended without a result:\n{said}")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return str(code[int(rows[0]["failed"][0].removeprefix("Cell "))]["id"])

@@ -94,7 +94,7 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
         (1, 4_096, 4_096, 1e15, 3e11, 2),
     ),
     passes="The larger of both times, for square, thin and one-row products and all sizes of elements.",
-    otherwise="Two times, one for 2·m·k·n FLOPs and one for the bytes of three matrices; the product cannot beat either.",
+    otherwise="Two times, one for 2·m·k·n FLOPs, one for the bytes of three matrices; the product cannot beat either.",
     hints=(
         "Imagine a machine whose memory is infinitely fast: how long does the product take? Then one whose "
         "arithmetic is.",

@@ -12,7 +12,7 @@ from torch import nn
 
 from course_lib.practice.checks.exercise import Wrong
 from course_lib.practice.checks.forms.same_gradients import Round, flat_gradient, same_gradients, watched
-from course_lib.practice.checks.forms.tiny_gpt import Pairs, pairs, tiny_gpt
+from course_lib.practice.checks.forms.tiny_gpt import Pairs, gradients_of_sums, pairs, tiny_gpt
 from course_lib.practice.checks.verdict import Finding, close, cost, failed
 
 # Tokens of each micro-batch, by rank and call. In later trials ranks have different numbers of micro-batches.
@@ -78,13 +78,7 @@ def act(answer: Callable[..., Any], rank: int, rounds: list[dict[str, Any]]) -> 
 def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
     """Yield the gradient of each call as one process computes it, and the gradients of the sums that it is made of."""
     for model, one in zip(models(rounds), rounds, strict=True):
-        parts: list[list[torch.Tensor]] = []
-        for rank, own in enumerate(one["lengths"]):
-            parts.append([])
-            for x, y in pairs(own, one["seed"] + rank):
-                model.zero_grad()
-                model.loss(x, y, reduction="sum").backward()
-                parts[-1].append(flat_gradient(model))
+        parts = [gradients_of_sums(model, own, one["seed"] + rank) for rank, own in enumerate(one["lengths"])]
         yield {"gradient": sum(map(sum, parts)) / sum(map(sum, one["lengths"])), "parts": parts}
 
 
@@ -92,11 +86,9 @@ def why(call: Round) -> str:
     """Name the mean that was taken instead."""
     by_rank, lengths, expected = call.expected["parts"], call.given["lengths"], call.expected["gradient"]
     n, total = call.n, sum(map(sum, lengths))
-    of_rank = [sum(mine) / sum(own) for own, mine in zip(lengths, by_rank, strict=True)]
-    of_batch = [
-        sum(part / length for part, length in zip(mine, own, strict=True)) / len(own)
-        for own, mine in zip(lengths, by_rank, strict=True)
-    ]
+    zipped = list(zip(lengths, by_rank, strict=True))
+    of_rank = [sum(mine) / sum(own) for own, mine in zipped]
+    of_batch = [sum(part / size for size, part in zip(*both, strict=True)) / len(both[0]) for both in zipped]
     known = [
         (sum(of_batch) / n, "It is the mean of the micro-batches' means: a token of a short micro-batch counts more."),
         (
@@ -115,16 +107,13 @@ def why(call: Round) -> str:
     for candidate, words in known:
         if n > 1 and call.everywhere("gradient", candidate):
             return words
-    own = [sum(mine) for mine in by_rank]
-    values = call.values["gradient"]
-    if n > 1 and all(
-        close(g / g.norm().clamp_min(1e-30), one / one.norm(), 1e-4) for g, one in zip(values, own, strict=True)
-    ):
+    mine = zip(call.values["gradient"], map(sum, by_rank), strict=True)
+    if n > 1 and all(close(got / got.norm(), own / own.norm(), 1e-4) for got, own in mine):
         return "Each rank holds the gradient of its own tokens alone: they must be summed over ranks."
     if call.number:
         return (
-            "The first call was right. Now `.grad` holds an older gradient, which does not count, and the model, its type "
-            "and the lengths are others: something of the call before is still used."
+            "The first call was right. Now `.grad` holds an older gradient, which does not count, and the model, its "
+            "type and the lengths are others: something of the call before is still used."
         )
     return "Every token of every rank must have the same weight: one over the number of all tokens."
 
@@ -288,8 +277,8 @@ gradient, which does not count; the model may be float32 or float64, and stays a
         "which number must all ranks know?",
         "Let each backward pass add the gradient of a sum of token losses. Divide once, by a number of tokens that has "
         "been added up over all ranks, and never by the number of micro-batches or ranks.",
-        'Empty .grad, then all_reduce the token count; run model.loss(x, y, reduction="sum") / tokens backward for each batch; '
-        "then lay all gradients end to end in one vector, all_reduce it, and copy the pieces back.",
+        'Empty .grad, then all_reduce the token count; run model.loss(x, y, reduction="sum") / tokens backward for '
+        "each batch; then lay all gradients end to end in one vector, all_reduce it, and copy the pieces back.",
     ),
     explanation="Sums add up over micro-batches and over ranks; means do not. Dividing each sum by the global number "
     "of tokens before the backward pass keeps numbers small and needs the count first; dividing once at the end "

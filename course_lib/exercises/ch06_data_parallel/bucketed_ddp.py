@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,17 +15,11 @@ from torch import nn
 
 from course_lib.exercises.ch06_data_parallel import _bucketed_ddp_answers as answers
 from course_lib.practice.checks.exercise import Wrong
-from course_lib.practice.checks.forms.same_gradients import (
-    Round,
-    flat_gradient,
-    flat_parameters,
-    same_gradients,
-    watched,
-)
-from course_lib.practice.checks.forms.tiny_gpt import pairs, tiny_gpt
+from course_lib.practice.checks.forms.same_gradients import Round, same_gradients
+from course_lib.practice.checks.forms.tiny_gpt import tiny_gpt
+from course_lib.practice.checks.forms.training_steps import STEPS, overlap, train_alone, train_on_ranks
 from course_lib.practice.checks.verdict import Finding, cost, failed
 
-STEPS = 3
 TRAPS = {  # what is awkward, in words, and on how many ranks it is tried
     "plain": ("a plain model on 3 ranks", 3),
     "tied": ("tied weights on 2 ranks", 2),
@@ -99,8 +94,8 @@ def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]
     """One trial for each trap and one for all; in each two models, one after the other in the same process."""
 
     def rounds(traps: str) -> list[dict[str, Any]]:
-        first = {"traps": traps, "width": 16, "limit": 4_000, "to_none": True}
-        second = {"traps": traps, "width": 24, "limit": 9_000, "to_none": False}
+        first = {"traps": traps, "width": 16, "more": [4_000], "to_none": True}
+        second = {"traps": traps, "width": 24, "more": [9_000], "to_none": False}
         return [one | {"seed": rng.randrange(2**31)} for one in (first, second)]
 
     return [(f"with {name}", n, rounds(traps)) for traps, (name, n) in TRAPS.items()]
@@ -118,52 +113,6 @@ def awkward_model(given: dict[str, Any], rank: int) -> nn.Module:
     return model
 
 
-def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of both sides: momentum carries a wrong gradient into every later step."""
-    return torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
-
-
-def batch(given: dict[str, Any], step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the tokens of one rank at one step, two of shape (4, 8)."""
-    return pairs([8], given["seed"] + 1_000 * step + rank, batch=4)[0]
-
-
-def act(answer: Callable[..., Any], rank: int, rounds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Train as a rank would, with the answer between backward and optimiser."""
-    for given in rounds:
-        model = awkward_model(given, rank)
-        optimizer, steps, first = make_optimizer(model), [], torch.empty(0)
-        with watched(model, ("parameters",)) as seen:
-            log = seen["traffic"]
-            buckets = answer(model, given["limit"])
-            began = len(log.collectives)
-            for step in range(STEPS):
-                before, waits = len(log.collectives), log.waits
-                model.loss(*batch(given, step, rank)).backward()
-                steps.append([before, len(log.collectives), log.waits - waits])
-                buckets.finish()
-                if step == 0:
-                    first = flat_gradient(model)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=given["to_none"])
-        yield seen | {"weights": flat_parameters(model), "first": first, "steps": steps, "began": began}
-
-
-def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
-    """Train alone on all ranks' batches: weights at the end, first gradient, bytes of each gradient."""
-    for given in rounds:
-        model = awkward_model(given, 0)
-        optimizer, first = make_optimizer(model), torch.empty(0)
-        for step in range(STEPS):
-            for rank in range(n):
-                (model.loss(*batch(given, step, rank)) / n).backward()
-            first = flat_gradient(model) if step == 0 else first
-            optimizer.step()
-            optimizer.zero_grad()
-        sizes = [p.nbytes for p in model.parameters() if p.requires_grad]
-        yield {"weights": flat_parameters(model), "first": first, "sizes": sizes}
-
-
 def why(this: Round) -> str:
     """Say why weights usually come out wrong with these traps."""
     firsts = Round(**{**vars(this), "values": {"first": [one["first"] for one in this.more]}})
@@ -174,7 +123,7 @@ def why(this: Round) -> str:
 
 def costs(this: Round) -> Iterator[Finding]:
     """Bytes, buckets, calls; and how many of them leave while the backward pass runs."""
-    sizes, limit, traps = this.expected["sizes"], this.given["limit"], this.given["traps"]
+    sizes, limit, traps = this.expected["sizes"], this.given["more"][0], this.given["traps"]
     calls = [log.collectives[one["began"] :] for log, one in zip(this.logs, this.more, strict=True)]
     if any("barrier" in name for own in calls for name, _ in own):
         yield failed(
@@ -209,30 +158,6 @@ def costs(this: Round) -> Iterator[Finding]:
         yield from overlap(this)
 
 
-def overlap(this: Round) -> Iterator[Finding]:
-    """Yield a failure unless all buckets but one leave in every step while the backward pass goes on."""
-    for log, one in zip(this.logs, this.more, strict=True):
-        ends = [before for before, _, _ in one["steps"][1:]] + [len(log.collectives)]
-        for (before, after, waits), end in zip(one["steps"], ends, strict=True):
-            if after == before:
-                yield failed(
-                    "No all-reduce was started while the backward pass ran.",
-                    "Everything waits for finish(): right, and without overlap. The hook that completes a bucket "
-                    "starts it.",
-                )
-            blocked = max(waits, sum(before <= place < after for place in log.blocking))
-            if after - before - blocked < 2:
-                yield failed(
-                    "The backward pass stood still while buckets travelled: they were waited for in the hooks.",
-                    "async_op=True starts an all-reduce and returns; wait() for it belongs into finish().",
-                )
-            if end - after > 1:
-                yield failed(
-                    f"Only {after - before} of {end - before} all-reduces started while the backward pass ran.",
-                    "Each bucket leaves as soon as it is complete, in every step; finish() sends what is left.",
-                )
-
-
 def explain_stop(trial: Any, stopped: Any) -> str:
     """Say what usually stands behind an exception or a hang with these traps."""
     return answers.explain_stop(trial.given["rounds"][0]["traps"], stopped)
@@ -256,8 +181,8 @@ on any number of ranks. `DistributedDataParallel` itself is not to be used.
     stub=RobustBuckets,
     reference=Reference,
     make_trials=make_trials,
-    act=act,
-    alone=alone,
+    act=partial(train_on_ranks, awkward_model),
+    alone=partial(train_alone, awkward_model),
     names={"weights": f"The weights after {STEPS} steps on {{who}} are not those of a single process"},
     why=why,
     costs=costs,

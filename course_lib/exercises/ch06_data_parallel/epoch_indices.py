@@ -13,6 +13,7 @@ import torch
 from course_lib.practice.checks.exercise import Wrong
 from course_lib.practice.checks.forms.by_cases import by_cases
 from course_lib.practice.checks.verdict import Finding, failed, kind
+from course_lib.practice.desk.wording import count
 
 SIZES = ((64, 4), (101, 4), (100, 1), (3, 8), (96, 3))  # (num_examples, world_size)
 EPOCHS = (0, 1, 2, 7)
@@ -89,13 +90,13 @@ def _shares(size: int, lists: list[list[int]]) -> Iterator[Finding]:
     missing = size - len(counts)
     if missing and sum(counts.values()) >= size and n > 1 and size >= n:
         yield failed(
-            f"{where}: {missing} examples are read by nobody, others by several ranks.",
+            f"{where}: read by nobody: {count(missing, 'example')}, others by several ranks.",
             "The ranks shuffle differently, so that their shares overlap. All must cut the same order: the rank "
             "chooses a part of it and never enters the seed.",
         )
     if missing:
         yield failed(
-            f"{where}: {missing} examples are read by nobody.",
+            f"{where}: read by nobody: {count(missing, 'example')}.",
             "The tail was cut off. Every example counts; repeat a few to fill the last places instead.",
         )
     if lengths[0] > per_rank:
@@ -230,8 +231,8 @@ machine computes the same one.
     unequal=OWN_GENERATOR,
     everywhere="Something of this machine enters the order: hash() of text differs from process to process, a process "
     "id or a host name from machine to machine. Ranks would read examples twice or never.",
-    passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch and "
-    "seed, and are the same in another process with another hash seed and host name.",
+    passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch "
+    "and seed, and are the same in another process with another hash seed and host name.",
     forbidden=("torch.utils.data.distributed.DistributedSampler",),
     hints=(
         "No rank talks to another here. What must be equal on all ranks so that their shares fit together, and what "

@@ -144,9 +144,7 @@ def unsent(rank: int, reason: str, disk: str, kind: str) -> list[str]:
 
 def unread(rank: int, reason: str, wrapped: bool) -> list[str]:
     """Return the lines for a result that arrived and cannot be put together in the notebook."""
-    remedy = (
-        "Return `model.module`, or its `state_dict()`: the wrapper needs its process group." if wrapped else _RETURN
-    )
+    remedy = _UNWRAP if wrapped else _RETURN
     return [f"rank {rank} returned something that cannot be read in the notebook: {reason}", f"    {remedy}"]
 
 

@@ -107,12 +107,14 @@ class _Inert:
 
 
 class _Reader(pickle.Unpickler):
-    """Knows the gang's own two records and no other global: no function is ever called."""
+    """Knows the gang's own three records and no other global: no function is ever called."""
 
     def find_class(self, module: str, name: str) -> Any:
+        from course_lib.lab.gang.flight import Call
         from course_lib.lab.gang.where import Frame, Stand
 
-        return {"Frame": Frame, "Stand": Stand}.get(name, _Inert) if module == Stand.__module__ else _Inert
+        own = {(one.__module__, one.__name__): one for one in (Call, Frame, Stand)}
+        return own.get((module, name), _Inert)
 
 
 def read(data: bytes) -> Any:
@@ -124,11 +126,8 @@ def read(data: bytes) -> Any:
 
 
 def read_result(path: Path) -> Any:
-    """Return the plain value in a rank's result file, where the gang keeps (bytes, spans)."""
-    found = read(path.read_bytes())
-    if type(found) is not tuple or not found:
-        raise Unreadable
-    return decode(found[0])
+    """Return the plain value in a rank's result file, where the gang keeps the bytes that the rank returned."""
+    return decode(read(path.read_bytes()))
 
 
 class PlainConnection:

@@ -138,8 +138,10 @@ def _waiting(log: Traffic, original: Callable[..., Any]) -> Callable[..., Any]:
         log.waits += 1
         return original(*args, **kwargs)
 
-    # A rank that stands here waits for others, as in torch's own file.
-    wait.__code__ = wait.__code__.replace(co_filename="distributed_c10d.py")
+    from torch.distributed import distributed_c10d
+
+    # A rank that stands here waits for others, as in torch's own file, and its line is the reader's.
+    wait.__code__ = wait.__code__.replace(co_filename=distributed_c10d.__file__)
     return wait
 
 

@@ -1,7 +1,7 @@
 """Which must-say points a typed answer seems to cover: words against words, no language model.
 
 A point counts as covered when enough of its weight is found within two neighbouring sentences of the answer. A word
-weighs more the rarer it is in the bank and the fewer points of the same question have it. It is a suggestion: the
+weighs more the rarer it is in a frozen text and the fewer points of the same question have it. It is a suggestion: the
 reader decides. How often it is right is measured by `course_lib.practice.interview.measure`.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from course_lib.practice.interview.background import background
 from course_lib.practice.interview.words import Concept, clauses, windows
 
 THRESHOLDS = {"en": 0.4, "zh": 0.3}  # chosen on the split `tune` of bank/labelled (measure --tune)
@@ -112,24 +113,7 @@ def _states(said: list[Concept], mistake: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _weight(name: str) -> float:
-    """Inverse document frequency over the sentences of the bank: rare words weigh more, numbers and formulas most."""
-    seen, of = _frequencies()
-    weight = math.log((1 + of) / (1 + seen[name])) / math.log(1 + of)
+    """Inverse document frequency in the frozen background: rare words weigh more, numbers and formulas most."""
+    common = background()
+    weight = math.log((1 + common.sentences) / (1 + common.seen[name])) / math.log(1 + common.sentences)
     return 0.25 + weight * (1.5 if name.startswith("formula") or name[0].isdecimal() else 1.0)
-
-
-@lru_cache(maxsize=1)
-def _frequencies() -> tuple[Counter[str], int]:
-    from course_lib.practice.cards.deck import sentences
-    from course_lib.practice.knowledge.questions import questions
-
-    seen: Counter[str] = Counter()
-    number = 0
-    for record in questions(status="answered"):
-        assert record.answer is not None
-        texts = [record.answer.short.en, record.answer.long, *record.answer.must_say.en]
-        texts += [record.answer.short.zh, *record.answer.must_say.zh]
-        for sentence in (each for text in texts for each in sentences(text)):
-            seen.update({concept.name for part in clauses(sentence) for concept in part})
-            number += 1
-    return seen, number

@@ -5,4 +5,4 @@ from tests.bank.known.shared import largest_z
 
 
 def test_naive_canary():
-    known("naive_canary_false_alarms").check((largest_z(50, 20_000, absolute=False) > 1.645).mean())
+    known("naive_canary_false_alarms").check((largest_z(50, 100_000, absolute=False) > 1.6448536).mean())

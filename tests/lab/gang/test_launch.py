@@ -75,7 +75,7 @@ def test_a_function_in_a_module_runs_under_torchrun_as_in_a_gang_and_listens_on_
     monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
     job = start("job_module:train", "steps=3", "name=ring", "--nproc-per-node", "2")
     assert listening_while(job) == {"127.0.0.1"}
-    out, err = job.communicate(timeout=100)
+    out, err = job.communicate(timeout=300)
     assert job.returncode == 0, err
     assert "2 ranks, gloo, 1 node(s)" in out
     assert "rank 0 returned 'ring 9 cpu'" in out
@@ -106,14 +106,14 @@ def test_a_saved_function_runs_on_two_nodes(folder, capsys):
     words = ["job.pkl", "steps=2", "--nnodes", "2", "--nproc-per-node", "1"]
     rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}"]
     nodes = [start(*words, *rendezvous) for _ in range(2)]
-    texts = [node.communicate(timeout=100) for node in nodes]
+    texts = [node.communicate(timeout=300) for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], texts
     assert sum("2 ranks, gloo, 2 node(s)" in out and "rank 0 returned 20.5" in out for out, _ in texts) == 1
 
 
 def test_an_exception_shows_the_reader_s_line_and_fails(folder):
     job = start("job_module:bad")
-    out, err = job.communicate(timeout=100)
+    out, err = job.communicate(timeout=300)
     assert job.returncode == 1
     assert 'raise ValueError("no data left")' in out + err
 
@@ -121,7 +121,7 @@ def test_an_exception_shows_the_reader_s_line_and_fails(folder):
 def test_a_skipped_collective_is_named_and_ends_the_job(folder, monkeypatch):
     monkeypatch.setenv("COURSE_RUN_TIMEOUT", "1.5")
     job = start("job_module:skips", "--nproc-per-node", "2")
-    out, err = job.communicate(timeout=100)
+    out, err = job.communicate(timeout=300)
     assert job.returncode == 1 and "returned" not in out
     assert err.count("course run: collective mismatch: rank 1 returned, while rank 0 still waits in all_reduce") == 2
     assert re.search(r"rank 0 waited in all_reduce; job_module\.py, line \d+, in skips: dist\.all_reduce", err)

@@ -73,7 +73,7 @@ def test_a_notebook_s_outputs_are_the_same_again_under_nbval(notebook):
         [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", str(notebook)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=notebook.parent,
     )
     assert "3 passed" in done.stdout, done.stdout
@@ -144,7 +144,7 @@ def test_a_script_is_not_run_again_in_its_ranks_and_ends_quietly_after_an_error_
         [sys.executable, str(script)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
     gang = "Gang of 2 ranks: gloo on CPU, 1 thread each."

@@ -59,7 +59,7 @@ def test_a_gang_works_under_a_long_tmpdir_and_says_where_its_socket_is(tmp_path)
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": os.getcwd()},
     )
     assert done.returncode == 0, done.stderr

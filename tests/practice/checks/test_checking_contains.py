@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 import torch.distributed as dist
 
@@ -70,6 +72,63 @@ def test_a_fork_counts_once_and_leaves_nothing_behind(monkeypatch):
     assert not children()
 
 
+@pytest.mark.parametrize("how", ["fork", "program", "bare", "endless"])
+def test_a_process_in_a_session_of_its_own_ends_with_the_check(how, tmp_path):
+    noted = tmp_path / "pid"
+
+    @named("scaled_lr")
+    def answer(step, base_lr, world_size, warmup_steps):
+        if not noted.exists():
+            if how in ("fork", "endless"):
+                child = os.fork()
+                if child == 0:
+                    os.setsid()
+                    time.sleep(600)
+                noted.write_text(str(child))
+            else:
+                environment = {} if how == "bare" else None
+                program = ["/bin/sleep", "600"]
+                noted.write_text(str(subprocess.Popen(program, start_new_session=True, env=environment).pid))
+        while how == "endless":
+            pass
+        return right(step, base_lr, world_size, warmup_steps)
+
+    assert check(answer).status == ("failed" if how == "endless" else "passed")
+    pid = int(noted.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_nothing_that_a_rank_brings_back_runs_in_the_kernel(tmp_path):
+    evidence = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self):
+            return open, (str(evidence), "w")
+
+    def as_result(step, base_lr, world_size, warmup_steps):
+        return Evil()
+
+    def through_the_pickler(step, base_lr, world_size, warmup_steps):
+        from course_lib.practice.checks import in_rank
+
+        in_rank.encode = lambda *_: Evil()
+        return 1.0
+
+    def through_the_socket(step, base_lr, world_size, warmup_steps):
+        import gc
+        from multiprocessing.connection import Connection
+
+        for one in gc.get_objects():
+            if isinstance(one, Connection) and one.writable and not one.closed:
+                one.send((Evil(),))
+        return right(step, base_lr, world_size, warmup_steps)
+
+    judged(as_result, "Evil; expected float")
+    judged(through_the_pickler, "something else than what the check had asked for")
+    judged(through_the_socket, "Unreadable")
+    assert not evidence.exists()
+
+
 def test_exits_and_signals_are_named():
     judged(lambda step, base_lr, world_size, warmup_steps: sys.exit(3), "called sys.exit(3)")
     judged(lambda step, base_lr, world_size, warmup_steps: os._exit(0), "exit code 0")
@@ -93,17 +152,17 @@ def test_an_answer_that_edits_the_checker_edits_its_own_process_only():
     def answer(step, base_lr, world_size, warmup_steps):
         import math
 
-        from course_lib.exercises.ch06_data_parallel import scaled_lr
         from course_lib.practice.checks import in_rank, judging, verdict
+        from course_lib.practice.checks.forms import by_cases
 
         verdict.failed = lambda *_: verdict.passed("fine")
         judging.judge = lambda *_: judging.Verdict("passed")
         in_rank.plain = lambda value, depth=0: value
-        scaled_lr.judge = lambda *_: []
+        by_cases._first_fault = lambda *_: None
         math.isclose = lambda *_, **__: True
         return -1.0
 
-    judged(answer, "-1, not 0.1")
+    judged(answer, "gives -1, not 0.1")
 
 
 def test_an_answer_that_forges_the_log_is_found_out_by_the_bytes_it_cannot_have_saved():

@@ -1,10 +1,12 @@
 """check, hint and solution over a reader's session: what is shown, what is kept, what never is."""
 
+import dataclasses
+
 import pytest
 
 from course_lib.practice import check, hint, solution
 from course_lib.practice.checks import cells, checking, finding, judging
-from course_lib.practice.checks.verdict import failed, passed
+from course_lib.practice.checks.verdict import apart, cost, failed, passed
 from course_lib.practice.desk import presence
 from course_lib.practice.record.progress import Progress
 
@@ -30,11 +32,47 @@ def test_a_session_from_failure_over_hints_to_the_solution():
     stages = [repr(hint(scaled_lr)).splitlines()[0][-6:] for _ in range(4)]
     assert stages == ["1 of 3", "2 of 3", "3 of 3", "3 of 3"]
     assert "hint 1 of 3" in repr(hint("06.scaled_lr", 1))
-    assert "give 1, 2 or 3" in repr(hint(scaled_lr, 4))
-    assert len(kept("hint")) == 5
+    for wrong in (4, 2.0, True, "2"):
+        assert "give 1, 2 or 3" in repr(hint(scaled_lr, wrong))
+    assert kept("hint") == [{"number": 1}, {"number": 2}, {"number": 3}]
     shown = solution(scaled_lr)
     assert shown.rows[0].code.startswith("def scaled_lr(") and "reference" not in shown.rows[0].code
     assert kept("solution") == [{"asked": False}]
+
+
+def test_a_hint_that_was_skipped_comes_next_and_reading_again_counts_nothing():
+    for number in (3, 3, 3):
+        hint(scaled_lr, number)
+    assert kept("hint") == [{"number": 3}]
+    assert [repr(hint(scaled_lr)).splitlines()[0][-6:] for _ in range(3)] == ["1 of 3", "2 of 3", "3 of 3"]
+    assert len(kept("hint")) == 3
+
+
+def test_no_panel_shows_a_backtick():
+    exercise = finding.by_id("06.accumulate_by_tokens")
+    shown = [hint(exercise.id, number) for number in (1, 2, 3)] + [solution(exercise.id, show=True)]
+    assert not any("`" in f"{row.text}{row.detail}" for panel in shown for row in panel.rows)
+
+
+def test_a_count_of_one_is_written_as_one_and_numbers_are_told_apart():
+    assert "Cost, sent: 1 message, budget 0." in cost("sent", 1, 0, "messages").text
+    assert apart(0.1, 0.1 + 1e-9) == ("0.1", "0.100000001") and apart(3, 1_000) == ("3", "1,000")
+    assert apart(0.1, 0.2) == ("0.1", "0.2")
+
+
+def test_a_check_that_compares_nothing_has_not_passed():
+    exercise = dataclasses.replace(finding.by_id("06.scaled_lr"), judge=lambda *_: iter(()))
+    verdict = judging.judge(exercise, exercise.reference)
+    assert verdict.status == "failed" and "compared nothing" in verdict.failures
+
+
+def test_a_judgement_of_the_same_source_is_made_once(monkeypatch):
+    exercise = finding.by_id("06.scaled_lr")
+    first = judging.judge_once(exercise, exercise.reference)
+    monkeypatch.setattr(judging, "judge", lambda *_: pytest.fail("judged twice"))
+    assert judging.judge_once(exercise, exercise.reference) is first
+    keys = {judging.source_key(exercise, one.code) for one in exercise.wrong}
+    assert len(keys) == len(exercise.wrong) and judging.source_key(exercise, exercise.reference) not in keys
 
 
 def test_the_solution_waits_for_an_attempt_or_a_request():
@@ -63,15 +101,9 @@ def test_a_check_shows_no_line_of_the_reference():
 
 
 def test_judging_stops_at_the_first_failure_and_a_later_cost_replaces_an_earlier(monkeypatch):
-    exercise = finding.by_id("06.scaled_lr")
     said = [passed("one"), failed("two", "because"), failed("three")]
-    object.__setattr__(exercise, "judge", lambda *_: iter(said))
-    try:
-        verdict = judging.judge(exercise, scaled_lr)
-    finally:
-        from course_lib.exercises.ch06_data_parallel import scaled_lr as module
-
-        object.__setattr__(exercise, "judge", module.judge)
+    exercise = dataclasses.replace(finding.by_id("06.scaled_lr"), judge=lambda *_: iter(said))
+    verdict = judging.judge(exercise, scaled_lr)
     assert [found.text for found in verdict.findings] == ["one", "two"]
 
 

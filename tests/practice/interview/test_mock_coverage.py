@@ -99,6 +99,18 @@ def test_precision_and_recall_on_answers_held_out():
     assert chinese.precision >= PRECISION and chinese.recall >= CHINESE_RECALL
 
 
+PARTS = sorted({question(one.question).part for one in labelled()})
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_part_is_read_much_worse_than_the_rest(part):
+    own = [one for one in labelled() if question(one.question).part == part]
+    held_out = quality(one for one in own if one.split == "held_out")
+    assert held_out.precision >= 0.85 and held_out.recall >= 0.75
+    others = quality(one for one in own if one.split == "bank")
+    assert others.precision >= 0.85 and others.recall >= 0.55
+
+
 def test_precision_and_recall_on_answers_by_other_hands():
     others = quality(one for one in labelled() if one.split == "bank")
     assert others.precision >= PRECISION and others.recall >= RECALL_BY_OTHERS

@@ -25,3 +25,13 @@ def pairs(lengths: Sequence[int], seed: int, batch: int = 1) -> Pairs:
     generator = torch.Generator().manual_seed(seed)
     tokens = [torch.randint(VOCAB, (batch, length + 1), generator=generator) for length in lengths]
     return [(one[:, :-1], one[:, 1:]) for one in tokens]
+
+
+def gradients_of_sums(model: GPT, lengths: Sequence[int], seed: int) -> list[torch.Tensor]:
+    """Return the gradient of the summed loss of each of `pairs(lengths, seed)`, each as one vector."""
+    found = []
+    for x, y in pairs(lengths, seed):
+        model.zero_grad()
+        model.loss(x, y, reduction="sum").backward()
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    return found

@@ -1,0 +1,35 @@
+"""Unit tests are shared out by file; proofs and exhibits by what they try, on whichever process is free."""
+
+from pathlib import Path
+
+from tests.notebooks.conftest import Tool
+from tools.spreading import SPLIT, scope_of
+from tools.storing import ROOT
+
+
+def test_a_file_stays_together_and_an_exercise_stays_with_itself() -> None:
+    spans, proofs, exhibits = (f"tests/{name}" for name in ("lab/test_spans.py", *SPLIT))
+    assert scope_of(f"{spans}::test_a[1]") == scope_of(f"{spans}::test_b") == spans
+    assert scope_of(f"{proofs}::test_a[06.ring]") != scope_of(f"{proofs}::test_a[06.tree]")
+    assert scope_of(f"{exhibits}::test_a[E4]") == scope_of(f"{exhibits}::test_b[E4]")
+    assert scope_of(f"{exhibits}::test_a[E4]") != scope_of(f"{exhibits}::test_a[4]")
+    assert all((ROOT / "tests" / name).is_file() for name in SPLIT)
+
+
+def test_two_processes_share_the_parameters_of_a_long_file_and_no_other(tmp_path: Path, tool: Tool) -> None:
+    body = (
+        "import os\nimport time\nimport pytest\n\n\n@pytest.mark.parametrize('number', range(8))\ndef test_a(number):\n"
+    )
+    body += "    time.sleep(0.2)\n    open(f'{os.path.dirname(__file__)}/{number}', 'w').write(str(os.getpid()))\n"
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    # Two tests in the file that stays together: its process has room for more from the beginning.
+    for name, tests in (("museum/test_exhibits.py", 8), ("lab/test_spans.py", 2)):
+        (tmp_path / "tests" / name).parent.mkdir(parents=True)
+        (tmp_path / "tests" / name).write_text(body.replace("range(8)", f"range({tests})"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = tool("pytest", tmp_path / "tests", "-c", tmp_path / "pytest.ini", "-n", 2, "--dist", "loadfile", "-q")
+    assert done.returncode == 0, done.stdout
+    seen = {
+        name: {file.read_text() for file in (tmp_path / "tests" / name).glob("[0-9]")} for name in ("museum", "lab")
+    }
+    assert (len(seen["museum"]), len(seen["lab"])) == (2, 1)
