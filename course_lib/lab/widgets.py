@@ -18,6 +18,12 @@ from ipywidgets import HTML, Checkbox, Dropdown, FloatSlider, IntSlider, Layout,
 
 from course_lib.lab.figures import Picture
 
+# ipywidgets sets tables without gaps between their columns; the page's own style does not reach into a widget.
+_GAPS = (
+    "<style>.course-shown th,.course-shown td{padding:.15em .9em;line-height:1.5}"
+    ".course-shown th{border-bottom:1px solid #8a8a8a}</style>"
+)
+
 
 class ControlPanel(VBox):
     """Controls above the shown result. controls: name -> widget; shown: the HTML widget; `refresh()` runs again."""
@@ -46,10 +52,15 @@ class ControlPanel(VBox):
             parts = [_alert(f"{type(error).__name__}: {error}")]
         if printed.getvalue():
             parts.insert(0, _preformatted(printed.getvalue()))
-        self.shown.value = "".join(parts)
+        self.shown.value = f'{_GAPS}<div class="course-shown">{"".join(parts)}</div>'
 
     def __repr__(self) -> str:
-        return f"Control panel: {self.heading or self.fn.__name__} (needs a running kernel)"
+        return f"Control panel: {self.heading or self.fn.__name__}. Run this cell to move its controls."
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """The widget, and beside it what it shows now, for a page without a kernel."""
+        still = f"<p>{html.escape(repr(self))}</p>{self.shown.value}"
+        return super()._repr_mimebundle_() | {"text/plain": repr(self), "text/html": still}
 
 
 def control_panel(fn: Callable, title: str = "", **controls: Any) -> ControlPanel:

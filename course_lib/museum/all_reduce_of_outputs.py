@@ -87,7 +87,8 @@ def _scene() -> tuple[nn.Module, Tensor, Tensor]:
 
 EXHIBIT = Exhibit(
     number="18",
-    title="Outputs reduced, gradients lost",
+    title="A model averaged across devices",
+    fault_name="Outputs reduced, gradients lost",
     chapters=("10",),
     questions=("s004-q01", "s004-q05"),
     claim="Build the model on each device, average the outputs with all_reduce, call backward, step.",

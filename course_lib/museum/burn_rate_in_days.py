@@ -43,7 +43,8 @@ def measure(program: Callable[..., float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E7",
-    title="A month's error budget gone in two hours",
+    title="Alerts on the error budget",
+    fault_name="A month's error budget gone in two hours",
     chapters=("34",),
     questions=(),
     claim="A burn rate of 14.4 spends the monthly budget in 2 hours; alert at 5 % in 1 hour and 2 % in 6 hours.",

@@ -55,7 +55,8 @@ def measure(program: Callable[[str, float, float, float], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="23",
-    title="Busy is not performance",
+    title="98 % utilisation",
+    fault_name="Busy is not performance",
     chapters=("01",),
     questions=("s000-q03", "s001-q06"),
     claim="nvidia-smi says 98 % utilisation, so 98 % of the GPU's performance is used.",

@@ -72,7 +72,8 @@ def measure(program: Callable[..., tuple[nn.Module, nn.Module, list[int]]]) -> F
 
 EXHIBIT = Exhibit(
     number="11",
-    title="A canary of the same feather",
+    title="A canary release of new weights",
+    fault_name="A canary of the same feather",
     chapters=("31",),
     questions=("s003-q09",),
     claim="Copy the new weights into the serving model, then send a tenth of the users to the canary and compare.",

@@ -71,7 +71,8 @@ def measure(program: Callable[[Sequence[nn.Module], Tensor], Tensor]) -> Finding
 
 EXHIBIT = Exhibit(
     number="E6",
-    title="Checkpointing that stores everything",
+    title="Practising gradient checkpointing",
+    fault_name="Checkpointing that stores everything",
     chapters=("02",),
     questions=(),
     claim="To practise gradient checkpointing, apply the functions one after another as always and return the result.",

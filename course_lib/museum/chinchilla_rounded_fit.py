@@ -64,7 +64,8 @@ def searched(fit: Fit, compute: float) -> float:
 
 EXHIBIT = Exhibit(
     number="E10",
-    title="Twenty tokens per parameter, from the wrong formula",
+    title="Twenty tokens per parameter",
+    fault_name="Twenty tokens per parameter, from the wrong formula",
     chapters=("01",),
     questions=(),
     claim="20 tokens per parameter follows from L = 1.69 + 406.4 / N^0.34 + 410.7 / D^0.28.",

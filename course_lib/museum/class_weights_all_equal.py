@@ -66,7 +66,8 @@ def _cosine(per_sample: bool) -> float:
 
 EXHIBIT = Exhibit(
     number="12",
-    title="Class weights that are all equal",
+    title="Imbalanced classes, weighted",
+    fault_name="Class weights that are all equal",
     chapters=("29",),
     questions=("s003-q14", "s003-q27"),
     claim=(

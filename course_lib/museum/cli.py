@@ -81,7 +81,7 @@ def _spot(exhibit: Exhibit) -> int:
         missing.discard(int(said))
     for number in sorted(missing):
         print(f"line {number}: {choices[number][1]}")
-    print(f"\nThe repair: {exhibit.repair}")
+    print(f"\nIts name: {exhibit.fault_name}.\nThe repair: {exhibit.repair}")
     return 0
 
 

@@ -109,7 +109,8 @@ def _weights(model: nn.Module) -> Tensor:
 
 EXHIBIT = Exhibit(
     number="1",
-    title="A sum, once, after the steps",
+    title="Training on several nodes by hand",
+    fault_name="A sum, once, after the steps",
     chapters=("06",),
     questions=("s000-q16",),
     claim="Each node trains on its share; at the end of the epoch all_reduce synchronises the gradients.",

@@ -92,7 +92,8 @@ def _bytes(model: nn.Module) -> int:
 
 EXHIBIT = Exhibit(
     number="8",
-    title="Dynamic quantisation that skips the convolutions",
+    title="Quantising a network with one call",
+    fault_name="Dynamic quantisation that skips the convolutions",
     chapters=("12",),
     questions=("s004-q04", "s001-q02"),
     claim="quantize_dynamic with {Linear, Conv2d} quantises the network and cuts its latency.",

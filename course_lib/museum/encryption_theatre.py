@@ -113,7 +113,8 @@ class _Nowhere:
 
 EXHIBIT = Exhibit(
     number="6",
-    title="Encryption theatre",
+    title="A model encrypted at rest",
+    fault_name="Encryption theatre",
     chapters=("26",),
     questions=("s000-q05", "s000-q20", "s000-q27", "s001-q15", "s001-q22", "s001-q29", "s002-q10"),
     claim="Save the model, encrypt the file, keep key and ciphertext in the model folder: encrypted at rest.",

@@ -58,7 +58,8 @@ def measure(program: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="25",
-    title="Ensemble weights that sum to 1.5",
+    title="An ensemble of three",
+    fault_name="Ensemble weights that sum to 1.5",
     chapters=("27",),
     questions=("s003-q25",),
     claim="Combine three models with a weight of 0.5 each.",

@@ -69,7 +69,8 @@ class Finding:
 class Exhibit:
     """One wrong answer.
 
-    number: "1" to "25" for code, "E1" to "E13" for numbers; chapters: where it hangs; questions: ids of the interview
+    number: "1" to "25" for code, "E1" to "E13" for numbers; title: what it is about, without naming the fault;
+    fault_name: the name of the fault, shown once it is found; chapters: where it hangs; questions: ids of the interview
     questions whose circulating answers have the fault; claim: what is said; quantity: what the number is.
     wrong, repaired: the programs; measure: runs one and returns its Finding; fault, healed: ranges of the number.
     faulty, fine: lines of `wrong` to choose from, each by a piece of text that only that line has, with the reason.
@@ -79,6 +80,7 @@ class Exhibit:
 
     number: str
     title: str
+    fault_name: str
     chapters: tuple[Chapter, ...]
     questions: tuple[str, ...]
     claim: str
@@ -105,6 +107,11 @@ class Exhibit:
         """Number, title and chapter in one line."""
         chapters = " and ".join(self.chapters)
         return f"Exhibit {self.number}: {self.title} (chapter{'s' * (len(self.chapters) > 1)} {chapters})"
+
+    @property
+    def num_faulty(self) -> int:
+        """How many lines to choose from are at fault."""
+        return len(self.faulty)
 
     @property
     def wrong_source(self) -> str:
@@ -174,7 +181,8 @@ class Exhibit:
         verdict = self.verdict(finding)
         wanted = f"{self.quantity[0].upper()}{self.quantity[1:]} must be {self.healed}."
         if verdict == "repaired":
-            return Panel(title, [Row("passed", finding.sentence)], footer=f"The repair in the museum: {self.repair}")
+            named = f"{self.fault_name}. The repair in the museum: {self.repair}"
+            return Panel(title, [Row("passed", finding.sentence)], footer=named)
         rows = []
         if finding.number not in self.healed:
             still = "The fault is still there. " if verdict == "fault" else ""

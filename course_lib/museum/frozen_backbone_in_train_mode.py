@@ -75,7 +75,8 @@ def measure(program: Callable[..., None]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="9",
-    title="A frozen backbone in train mode",
+    title="A backbone that cannot change",
+    fault_name="A frozen backbone in train mode",
     chapters=("27",),
     questions=("s003-q24", "s004-q07"),
     claim="With requires_grad off the backbone cannot change, so the old task is safe.",

@@ -63,7 +63,8 @@ def measure(program: Callable[..., None]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="4",
-    title="A gradient scaler without autocast",
+    title="Mixed precision by GradScaler",
+    fault_name="A gradient scaler without autocast",
     chapters=("03",),
     questions=("s003-q03",),
     claim="Use GradScaler: training runs in mixed precision and gets faster.",

@@ -83,7 +83,8 @@ _stores: list[object] = []  # keeps a rank's store open until the process ends, 
 
 EXHIBIT = Exhibit(
     number="19",
-    title="Everybody is rank 0",
+    title="A process group on every node",
+    fault_name="Everybody is rank 0",
     chapters=("06",),
     questions=("s003-q08", "s003-q12", "s003-q20", "s004-q01", "s004-q05", "s003-q11", "s003-q29"),
     claim="Initialise the process group with tcp://localhost, rank 0 and world size 4, and launch it on every node.",

@@ -41,7 +41,8 @@ def measure(program: Callable[[int, int, int, int, int], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E5",
-    title="A KV cache divided once too often",
+    title="The size of a KV cache, in one product",
+    fault_name="A KV cache divided once too often",
     chapters=("15",),
     questions=(),
     claim="2 x 32 x 4096 x 2048 x 32 x 4 / 1024^4 = 64G.",

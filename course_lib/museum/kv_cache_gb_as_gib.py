@@ -37,7 +37,8 @@ def measure(program: Callable[[int, int, int], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E12",
-    title="GB printed as GiB",
+    title="A 13B model's KV cache",
+    fault_name="GB printed as GiB",
     chapters=("15",),
     questions=(),
     claim="LLaMA-2-13B with 8,192 tokens of context: 6.7 GiB of KV cache.",

@@ -78,7 +78,8 @@ def measure(program: Callable) -> Finding:
 
 EXHIBIT = Exhibit(
     number="16",
-    title="lru_cache on tensors",
+    title="Caching repeated predictions",
+    fault_name="lru_cache on tensors",
     chapters=("15",),
     questions=("s003-q04", "s003-q10"),
     claim="Put lru_cache on predict and repeated inputs cost nothing.",

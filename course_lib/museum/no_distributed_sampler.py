@@ -78,7 +78,8 @@ def _on_a_rank(rank: int, program: Callable[..., None]) -> tuple[tuple[list[int]
 
 EXHIBIT = Exhibit(
     number="2",
-    title="Every rank reads everything",
+    title="DDP with the usual loader",
+    fault_name="Every rank reads everything",
     chapters=("06",),
     questions=("s003-q08", "s003-q12", "s003-q20", "s004-q01", "s004-q05", "s000-q16", "s001-q01", "s001-q10"),
     claim="Wrap the model in DDP and train with the usual DataLoader(shuffle=True): N GPUs, N times as fast.",

@@ -56,7 +56,8 @@ def measure(program: Callable[[nn.Module, Tensor], Tensor]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="14",
-    title="no_grad sold as parallel inference",
+    title="Inference on several devices",
+    fault_name="no_grad sold as parallel inference",
     chapters=("03", "15"),
     questions=("s000-q02", "s000-q04", "s000-q06", "s000-q22", "s001-q08", "s004-q07"),
     claim="torch.no_grad() lets inference run on several devices at once.",

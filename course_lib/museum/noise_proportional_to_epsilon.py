@@ -63,7 +63,8 @@ def measure(program: Callable[..., Tensor]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="7",
-    title="Noise proportional to epsilon",
+    title="Differential privacy by adding noise",
+    fault_name="Noise proportional to epsilon",
     chapters=("24",),
     questions=("s003-q15", "s001-q04"),
     claim="Differential privacy: add noise of size epsilon to the data; a strict setting is a small epsilon.",

@@ -62,7 +62,8 @@ def measure(program: Callable[..., torch.optim.Optimizer]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="21",
-    title="An optimizer made anew to change its rate",
+    title="A lower learning rate during training",
+    fault_name="An optimizer made anew to change its rate",
     chapters=("04",),
     questions=("s000-q08",),
     claim="To lower the learning rate during training, create the optimizer again with the new rate.",

@@ -51,7 +51,8 @@ def measure(program: Callable[[ndarray], ndarray]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="13",
-    title="An outlier filter that keeps the top",
+    title="Outliers by isolation forest",
+    fault_name="An outlier filter that keeps the top",
     chapters=("29",),
     questions=("s003-q30",),
     claim="Score the rows with an isolation forest and cut at the 95th percentile of the score.",

@@ -10,6 +10,9 @@ from typing import Any
 from course_lib.museum.catalogue import find
 from course_lib.museum.exhibit import Exhibit, Finding
 from course_lib.practice.desk.panel import Panel, Row
+from course_lib.practice.desk.presence import live_bundle
+
+_drafts: dict[str, str] = {}  # number of an exhibit: what was typed in this kernel, should progress not open
 
 
 def run(number: int | str) -> Panel:
@@ -29,17 +32,18 @@ def spot(number: int | str, line: int | None = None) -> Panel:
         return Panel(
             title,
             [row],
-            footer=f"Which line is at fault? Choose one marked by >, {listed}: museum.spot({number!r}, line).",
+            footer=f"{asked(exhibit)} Choose one marked by >, {listed}: museum.spot({number!r}, line).",
         )
     if line not in choices:
         return Panel(title, [Row("note", f"Line {line} is not among the lines to choose from: {listed}.")])
     at_fault, reason = choices[line]
     code = exhibit.wrong_source.splitlines()[line - 1].strip()
-    others = [i for i, (guilty, _) in choices.items() if guilty and i != line]
-    more = f"There is more: {len(others)} other line{'s' * (len(others) > 1)} of it." if at_fault and others else ""
     record(exhibit, act="spot", line=line, right=at_fault)
-    verdict = Row("passed", f"Yes, line {line}. {reason}", more, code) if at_fault else None
-    return Panel(title, [verdict or Row("failed", f"Line {line} is not at fault. {reason}", code=code)])
+    if not at_fault:
+        return Panel(title, [Row("failed", f"Line {line} is not at fault. {reason}", code=code)])
+    lines = exhibit.num_faulty
+    more = f"One of {lines} lines that are at fault; each of them is a right answer." if lines > 1 else ""
+    return Panel(title, [Row("passed", f"Yes, line {line}. {reason}", more, code)], f"Its name: {exhibit.fault_name}.")
 
 
 def check_repair(number: int | str, program: Callable[..., Any]) -> Panel:
@@ -53,6 +57,13 @@ def check_repair(number: int | str, program: Callable[..., Any]) -> Panel:
 def show(number: int | str) -> Show:
     """The exhibit with its three acts, for the last line of a cell."""
     return Show(find(number))
+
+
+def asked(exhibit: Exhibit) -> str:
+    """The question of the second act; where several lines are at fault it says so, and that one of them is enough."""
+    if exhibit.num_faulty == 1:
+        return "Which line is at fault?"
+    return f"Which line is at fault? {exhibit.num_faulty} lines are; name one of them."
 
 
 def numbered(exhibit: Exhibit) -> str:
@@ -74,7 +85,7 @@ def _told(exhibit: Exhibit, wrong: Finding, repaired: Finding) -> Panel:
         Row("note", f"The claim: {exhibit.claim}"),
         told(exhibit, wrong, as_wrong=True),
         told(exhibit, repaired, as_wrong=False),
-        Row("note", f"Why it passes review: {exhibit.why_it_passes_review}"),
+        Row("note", f"Its name: {exhibit.fault_name}. Why it passes review: {exhibit.why_it_passes_review}"),
         Row("note", f"The repair: {exhibit.repair}"),
     ]
     if exhibit.source:
@@ -98,14 +109,37 @@ class Show:
         return repr(self.static)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle: dict[str, Any] = {"text/plain": repr(self.static), "text/html": self.static._repr_html_()}
-        if not os.environ.get("COURSE_ORDERED"):  # outputs are compared and nobody is there: no random widget ids
-            with contextlib.suppress(ImportError):
-                from course_lib.museum.widget import widget_of
+        return live_bundle(self.static, self._widget)
 
-                widget = widget_of(self.exhibit)._repr_mimebundle_()
-                bundle |= {mime: data for mime, data in widget.items() if mime not in bundle}
-        return bundle
+    def _widget(self) -> Any:
+        from course_lib.museum.widget import widget_of
+
+        return widget_of(self.exhibit)
+
+
+def draft(exhibit: Exhibit) -> str | None:
+    """What the reader last typed as a repair of this version of the exhibit, None if nothing or nothing can be read."""
+    if exhibit.number in _drafts:
+        return _drafts[exhibit.number]
+    if os.environ.get("COURSE_ORDERED"):
+        return None
+    with contextlib.suppress(Exception):
+        from course_lib.practice.record.progress import Progress
+
+        kept = [event.data.get("text") for event in Progress.open().events("draft", exhibit.number)]
+        return kept[-1] if kept and isinstance(kept[-1], str) else None
+    return None
+
+
+def keep_draft(exhibit: Exhibit, text: str) -> None:
+    """Keep what the reader typed, in this kernel and in the progress, so that it is there when the cell runs again."""
+    _drafts[exhibit.number] = text
+    if os.environ.get("COURSE_ORDERED"):
+        return
+    with contextlib.suppress(Exception):
+        from course_lib.practice.record.progress import Progress
+
+        Progress.open().record("draft", exhibit.number, text=text)
 
 
 def record(exhibit: Exhibit, **data: Any) -> None:

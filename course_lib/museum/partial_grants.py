@@ -58,7 +58,8 @@ def measure(program: Callable[[int, list[list[int]]], list[list[int]]]) -> Findi
 
 EXHIBIT = Exhibit(
     number="22",
-    title="A scheduler that grants parts",
+    title="When demand exceeds what is free",
+    fault_name="A scheduler that grants parts",
     chapters=("32",),
     questions=("s000-q11", "s000-q14", "s000-q25", "s000-q15", "s000-q30", "s000-q12"),
     claim="When demand exceeds what is free, grant what is left and subtract it from the pool.",

@@ -113,7 +113,8 @@ def _scene() -> tuple[nn.Module, Tensor, Tensor]:
 
 EXHIBIT = Exhibit(
     number="17",
-    title="Copies that nobody collects",
+    title="Horizontal scaling of training",
+    fault_name="Copies that nobody collects",
     chapters=("06",),
     questions=("s000-q24", "s000-q26"),
     claim="Start N processes that train the model: horizontal scaling.",

@@ -54,7 +54,8 @@ def measure(program: Callable[[nn.Module], None]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="3",
-    title="requires_grad set on a module",
+    title="A new head on a frozen model",
+    fault_name="requires_grad set on a module",
     chapters=("27",),
     questions=("s004-q07",),
     claim="Freeze every parameter, then set model.fc.requires_grad = True and train the new head.",

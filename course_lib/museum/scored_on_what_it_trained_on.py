@@ -60,7 +60,8 @@ def measure(program: Callable[[ndarray, ndarray], list[float]]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="15",
-    title="Scored on what it was trained on",
+    title="Cross-validated accuracy",
+    fault_name="Scored on what it was trained on",
     chapters=("30",),
     questions=("s000-q04", "s000-q22", "s003-q16", "s003-q22", "s003-q24"),
     claim="Train and score fold after fold; the average is the cross-validated accuracy.",

@@ -94,7 +94,8 @@ def _on_a_rank(rank: int, program: Callable[..., float]) -> tuple[int, float, fl
 
 EXHIBIT = Exhibit(
     number="5",
-    title="A second step, for a loss that was summed",
+    title="Gradients synchronised through the loss",
+    fault_name="A second step, for a loss that was summed",
     chapters=("06", "03"),
     questions=("s003-q12", "s003-q20"),
     claim="After the epoch, all_reduce the loss to synchronise the gradients, then step the optimizer.",

@@ -64,7 +64,8 @@ def counted(tokens: int, d_model: int) -> float:
 
 EXHIBIT = Exhibit(
     number="E13",
-    title="Recomputing attention, three times too dear",
+    title="The price of recomputing attention",
+    fault_name="Recomputing attention, three times too dear",
     chapters=("02",),
     questions=(),
     claim="Recomputing only the attention core costs 2.7 % more FLOPs for GPT-3.",

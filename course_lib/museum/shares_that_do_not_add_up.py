@@ -49,7 +49,8 @@ def measure(program: Callable[[Mapping[str, int], int], dict[str, float]]) -> Fi
 
 EXHIBIT = Exhibit(
     number="E9",
-    title="A share that its own count contradicts",
+    title="Faulty GPUs among the interruptions",
+    fault_name="A share that its own count contradicts",
     chapters=("10", "35"),
     questions=(),
     claim="Faulty GPUs caused 148 of 419 interruptions, 30.1 %.",

@@ -55,7 +55,8 @@ def simulated(alpha: float, k: int, c: float, passes: int = 50_000) -> float:
 
 EXHIBIT = Exhibit(
     number="E1",
-    title="The token that every speculative pass adds",
+    title="The speed-up of speculative decoding",
+    fault_name="The token that every speculative pass adds",
     chapters=("17",),
     questions=(),
     claim="Speculative speed-up is alpha (1 - alpha^k) / (1 - alpha) / (1 + k c): 1.687 at 0.8, 4 and 0.1.",

@@ -69,7 +69,8 @@ def measure(program: Callable[..., float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="10",
-    title="A student that is not listening",
+    title="Distillation in one loop",
+    fault_name="A student that is not listening",
     chapters=("13",),
     questions=("s004-q02",),
     claim=(

@@ -75,7 +75,8 @@ def _run(scene: Coroutine[None, None, list[int]]) -> list[int]:
 
 EXHIBIT = Exhibit(
     number="20",
-    title="Concurrency without batching",
+    title="Many requests at once",
+    fault_name="Concurrency without batching",
     chapters=("18",),
     questions=("s000-q23", "s003-q06", "s003-q04"),
     claim="async def and gather, or a thread per request, serve many requests at once.",

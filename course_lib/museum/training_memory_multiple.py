@@ -53,7 +53,8 @@ def measure(program: Callable[[int], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E2",
-    title="Training memory as a small multiple",
+    title="Training memory from inference memory",
+    fault_name="Training memory as a small multiple",
     chapters=("02",),
     questions=(),
     claim="Full training needs 3 to 4 times the memory of inference.",

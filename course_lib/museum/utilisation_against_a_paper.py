@@ -44,7 +44,8 @@ def measure(program: Callable[[float, float, float], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E4",
-    title="Utilisation of somebody else's cluster",
+    title="Utilisation of a training run",
+    fault_name="Utilisation of somebody else's cluster",
     chapters=("01",),
     questions=("s000-q03", "s001-q06"),
     claim="1,536 tokens a second where the paper's run made about 3,300: 46.5 % utilisation.",

@@ -72,7 +72,8 @@ def continuous_over_static(batch_size: int = 16, requests: int = 1600, mean_leng
 
 EXHIBIT = Exhibit(
     number="E8",
-    title="Whose speed-up",
+    title="The gain of continuous batching",
+    fault_name="Whose speed-up",
     chapters=("16",),
     questions=(),
     claim="Orca's continuous batching reaches 1.4 to 23 times the throughput of FasterTransformer.",

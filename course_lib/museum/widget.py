@@ -12,7 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from course_lib.museum.exhibit import Exhibit
-from course_lib.museum.panel import check_repair, numbered, record, spot, told
+from course_lib.museum.panel import asked, check_repair, draft, keep_draft, numbered, record, spot, told
 from course_lib.practice.desk.panel import Panel, Row
 
 _WIDE = {"width": "auto", "max_width": "62em"}
@@ -40,7 +40,7 @@ def _spot_it(exhibit: Exhibit) -> list[widgets.Widget]:
     lines = widgets.RadioButtons(
         options=[(f"line {i}: {code[i - 1].strip()}", i) for i in exhibit.choices()],
         value=None,
-        description="Which line is at fault?",
+        description=asked(exhibit),
         layout=_WIDE,
         style={"description_width": "initial"},
     )
@@ -55,16 +55,28 @@ def _spot_it(exhibit: Exhibit) -> list[widgets.Widget]:
 
 def _repair_it(exhibit: Exhibit) -> list[widgets.Widget]:
     editor = widgets.Textarea(
-        value=exhibit.wrong_source,
+        value=draft(exhibit) or exhibit.wrong_source,
         description="Your repair",
         rows=len(exhibit.wrong_source.splitlines()) + 2,
+        continuous_update=False,  # kept when the box is left, which every button and every run of the cell does
         layout={"width": "62em", "max_width": "100%"},
     )
     editor.add_class("course-code")
+    editor.observe(lambda change: keep_draft(exhibit, change["new"]), names="value")
     look = widgets.HTML("<style>.course-code textarea {font-family: monospace; white-space: pre}</style>")
+    how = widgets.HTML(
+        "<p>What you type is kept when you leave the box. Indent with spaces: the Tab key goes on to the next control. "
+        "Or write the function in a cell of its own and check it there: "
+        f"<code>museum.check_repair({escape(repr(exhibit.number))}, your_function)</code></p>",
+        layout=_WIDE,
+    )
     check = _button("Check my repair", "Measure the program in the box", lambda: _check_text(exhibit, editor.value))
+    again = widgets.Button(
+        description="Begin again", tooltip="Put the program as it circulates into the box", layout={"width": "auto"}
+    )
+    again.on_click(lambda _: setattr(editor, "value", exhibit.wrong_source))
     reveal = _button("Show the museum's repair", "Run the repaired program and show it", lambda: _reveal(exhibit))
-    return [_heading("3. Repair it"), look, editor, *check, *reveal]
+    return [_heading("3. Repair it"), look, how, editor, again, *check, *reveal]
 
 
 def _heading(text: str) -> widgets.HTML:
@@ -114,8 +126,10 @@ def _check_text(exhibit: Exhibit, text: str) -> Panel:
 def program_of(exhibit: Exhibit, text: str) -> Callable[..., Any]:
     """The function that `text` defines, seeing what the exhibit's own program sees; ValueError if there is none.
 
+    A tab that was pasted counts as spaces up to the next multiple of four, beside lines that are indented by spaces.
     Where there are several it is the one called `wrong` or `repaired`, else the last.
     """
+    text = text.expandtabs(4)
     name = f"<your repair of exhibit {exhibit.number}>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)  # so that tracebacks show lines
     seen = dict(vars(sys.modules[exhibit.wrong.__module__]))

@@ -45,7 +45,8 @@ def measure(program: Callable[[float], float]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="E3",
-    title="Elements read as bytes",
+    title="Traffic of ZeRO-3",
+    fault_name="Elements read as bytes",
     chapters=("07",),
     questions=(),
     claim="ZeRO-3 moves 3 times the parameters: 195 GB a step for 65 billion, 156 s on 10 Gbit/s Ethernet.",

@@ -62,7 +62,8 @@ def simulated(p: int, f: float = 1, b: float = 1, w: float = 1) -> float:
 
 EXHIBIT = Exhibit(
     number="E11",
-    title="One letter, two backward passes",
+    title="The bubble of ZB1P",
+    fault_name="One letter, two backward passes",
     chapters=("09",),
     questions=(),
     claim="ZB1P's bubble is (p - 1)(F + B - 2W), so with F = B = W = 1, the zero-bubble paper's case, it is 0.",

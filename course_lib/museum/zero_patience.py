@@ -54,7 +54,8 @@ def measure(program: Callable[[list[float]], int]) -> Finding:
 
 EXHIBIT = Exhibit(
     number="24",
-    title="Early stopping with zero patience",
+    title="Early stopping",
+    fault_name="Early stopping with zero patience",
     chapters=("04",),
     questions=("s003-q05",),
     claim="Stop as soon as the validation loss no longer improves.",

@@ -86,4 +86,18 @@ def test_in_a_kernel_the_cell_shows_a_widget_and_words():
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     (output,) = book.cells[0].outputs
     assert "application/vnd.jupyter.widget-view+json" in output.data
-    assert output.data["text/plain"] == "Control panel: Count (needs a running kernel)"
+    assert output.data["text/plain"] == "Control panel: Count. Run this cell to move its controls."
+
+
+def test_without_a_kernel_the_panel_shows_what_it_showed_last():
+    panel = control_panel(lambda n: table([[n, 2 * n]], ["n", "twice"]), "Twice", n=(1, 9, 3))
+    panel.controls["n"].value = 4
+    bundle = panel._repr_mimebundle_()
+    assert "<td" in bundle["text/html"] and ">8</td>" in bundle["text/html"]
+    assert "Run this cell to move its controls" in bundle["text/plain"]
+
+
+def test_tables_in_a_panel_have_gaps_between_their_columns():
+    panel = control_panel(lambda n: table([[n, 2 * n]], ["n", "twice"]), n=(1, 9, 3))
+    style, _, shown = panel.shown.value.partition("</style>")
+    assert ".course-shown td{padding:.15em .9em" in style and '<div class="course-shown"><table>' in shown

@@ -21,7 +21,7 @@ def test_listing_loads_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert " E4  Utilisation of somebody else's cluster  (chapter 01)" in done.stdout
+    assert " E4  Utilisation of a training run  (chapter 01)" in done.stdout
     assert "38 exhibits." in done.stdout
 
 
@@ -69,5 +69,5 @@ def test_the_course_command_has_it(capsys):
     from course_lib.cli import main
 
     assert main(["museum", "--chapter", "6"]) == 0
-    assert "Every rank reads everything" in capsys.readouterr().out
+    assert "DDP with the usual loader" in capsys.readouterr().out
     assert main(["museum", "99"]) == 1

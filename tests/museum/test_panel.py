@@ -4,7 +4,9 @@ import ipywidgets
 import pytest
 
 from course_lib import museum
+from course_lib.museum import panel as museum_panel
 from course_lib.museum.widget import program_of, widget_of
+from course_lib.practice.desk import presence
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.record.progress import Progress
 
@@ -13,6 +15,7 @@ from course_lib.practice.record.progress import Progress
 def own_progress(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("COURSE_ORDERED", raising=False)
+    monkeypatch.setattr(museum_panel, "_drafts", {})
 
 
 def test_run_tells_claim_fault_repair_and_why():
@@ -29,7 +32,7 @@ def test_an_unknown_number_names_near_ones():
         museum.run(27)
     with pytest.raises(CourseError, match=r"'E14'.*E13"):
         museum.show("E14")
-    with pytest.raises(CourseError, match=r"'lru cache'.*16 \(lru_cache on tensors\)"):
+    with pytest.raises(CourseError, match=r"'lru cache'.*16 \(Caching repeated predictions\)"):
         museum.find("lru cache")
 
 
@@ -74,7 +77,7 @@ def test_nothing_is_kept_where_outputs_are_compared(monkeypatch):
 
 def test_show_is_number_title_and_source_as_text():
     text = repr(museum.show(24))
-    assert text.startswith("Exhibit 24: Early stopping with zero patience (chapter 04)")
+    assert text.startswith("Exhibit 24: Early stopping (chapter 04)")
     assert "best, best_epoch = loss, epoch" in text
 
 
@@ -85,7 +88,8 @@ def test_a_compared_page_has_no_widget(monkeypatch):
     assert first == second
 
 
-def test_a_live_page_has_the_widget_and_the_same_text():
+def test_a_live_page_has_the_widget_and_the_same_text(monkeypatch):
+    monkeypatch.setattr(presence, "in_live_notebook", lambda: True)
     bundle = museum.show(24)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert bundle["text/plain"] == repr(museum.show(24))
@@ -101,7 +105,7 @@ def parts(number):
 @pytest.mark.parametrize("number", [each.number for each in museum.exhibits()])
 def test_every_control_has_a_label(number):
     children, buttons, _ = parts(number)
-    assert list(buttons) == ["Run it", "Answer", "Check my repair", "Show the museum's repair"]
+    assert list(buttons) == ["Run it", "Answer", "Begin again", "Check my repair", "Show the museum's repair"]
     for child in children:
         if not isinstance(child, ipywidgets.HTML):
             assert child.description
@@ -141,3 +145,52 @@ def test_text_in_the_box_may_use_what_the_program_uses():
     assert exhibit.verdict(exhibit.run(program)) == "repaired"
     with pytest.raises(ValueError, match="defines no function"):
         program_of(exhibit, "x = 1")
+
+
+def editor_of(number):
+    return next(child for child in parts(number)[0] if isinstance(child, ipywidgets.Textarea))
+
+
+def test_what_was_typed_is_there_when_the_cell_runs_again_and_after_a_restart(monkeypatch):
+    mine = "def wrong(x):\n    return x  # half of my repair\n"
+    editor_of("E5").value = mine
+    assert editor_of("E5").value == mine
+    monkeypatch.setattr(museum_panel, "_drafts", {})  # as a new kernel begins
+    assert editor_of("E5").value == mine
+    assert editor_of("E7").value == museum.find("E7").wrong_source
+
+
+def test_begin_again_puts_the_program_back():
+    editor_of("E5").value = "mine"
+    _, buttons, _ = parts("E5")
+    buttons["Begin again"].click()
+    assert editor_of("E5").value == museum.find("E5").wrong_source
+
+
+def test_code_with_tabs_and_code_with_spaces_run_alike():
+    exhibit = museum.find("E7")
+    tabbed = exhibit.repaired_source.replace("    ", "\t")
+    mixed = exhibit.repaired_source.replace("    ", "\t", 1)
+    assert "\t" in tabbed and mixed != tabbed
+    for text in (tabbed, mixed):
+        assert exhibit.verdict(exhibit.run(program_of(exhibit, text))) == "repaired"
+
+
+def test_any_of_several_faulty_lines_is_right_and_the_question_says_so():
+    exhibit = museum.find(10)
+    faulty = [line for line, (at_fault, _) in exhibit.choices().items() if at_fault]
+    assert len(faulty) == 3
+    assert "3 lines are; name one of them" in repr(museum.spot(10))
+    for line in faulty:
+        panel = museum.spot(10, line)
+        assert panel.status == "passed" and "One of 3 lines that are at fault" in repr(panel)
+    assert "One of" not in repr(museum.spot(16, 5))
+
+
+def test_the_name_of_a_fault_is_shown_when_it_is_found_and_not_before():
+    for number in ("16", "21", "24", "E12"):
+        exhibit = museum.find(number)
+        before = repr(museum.show(number)) + repr(museum.spot(number))
+        at_fault, fine = ([n for n, (guilty, _) in exhibit.choices().items() if guilty is is_] for is_ in (True, False))
+        assert exhibit.fault_name not in before + repr(museum.spot(number, fine[0]))
+        assert exhibit.fault_name in repr(museum.spot(number, at_fault[0]))

@@ -10,8 +10,15 @@ from course_lib.practice.checks.forms.arguments import one_of, real, whole
 from course_lib.practice.checks.forms.by_cases import by_cases
 
 
-def least_seconds(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
-    """Lower bound of the seconds that a product of (m, k) and (k, n) takes, each matrix moved once."""
+def least_seconds(
+    m: int,
+    k: int,
+    n: int,
+    flops_per_s: float,
+    bytes_per_s: float,
+    bytes_per_element: int = 4,
+) -> float:
+    """Least seconds of a product of (m, k) and (k, n), each matrix moved once."""
     raise NotImplementedError
 
 

@@ -179,8 +179,9 @@ def _from_museum() -> Iterator[Card]:
     panel = import_module("course_lib.museum.panel")
     for exhibit in catalogue.exhibits():
         chapter = exhibit.chapters[0]
-        front = {"en": f"{exhibit.title}. The claim: {exhibit.claim} Which line is at fault?"}
-        back = {"en": f"Why it passes review: {exhibit.why_it_passes_review}\nThe repair: {exhibit.repair}"}
+        front = {"en": f"{exhibit.title}. The claim: {exhibit.claim} Which line or lines are at fault?"}
+        why = f"Why it passes review: {exhibit.why_it_passes_review}"
+        back = {"en": f"{exhibit.fault_name}.\n{why}\nThe repair: {exhibit.repair}"}
         yield Card(
             id=f"museum/{exhibit.number}",
             kind="spot the mistake",

@@ -33,6 +33,14 @@ def main(argv: list[str]) -> int:
     return run(begin(args.part, args.language, args.due, args.count, args.minutes))
 
 
+ASKS = {
+    "question": "an interview question, answered aloud, then compared with the 30-second answer and its points",
+    "follow-up": "what the interviewer asks next",
+    "number": "a known answer, computed within 5 %",
+    "spot the mistake": "an exhibit of the museum, whose faulty lines are chosen",
+}
+
+
 class Quiz:
     """The quiz in a cell: a widget where somebody is there, a panel about the deck everywhere else."""
 
@@ -41,10 +49,11 @@ class Quiz:
 
         self._arguments = {"part": part, "language": language, "count": count}
         cards = deck(part, language)
-        rows = [Row("note", f"{kind}: {sum(card.kind == kind for card in cards)}") for kind in KINDS]
+        # No counts: the deck grows with every chapter, and this panel is compared.
+        rows = [Row("note", f"{kind}: {ASKS[kind]}") for kind in KINDS if any(card.kind == kind for card in cards)]
         name = "Quiz" if part is None else f"Quiz, part {part}"
         footer = "In the terminal: course quiz --part 2 --due --language zh; course quiz --export deck.apkg for Anki."
-        self.panel = Panel(f"{name}: {len(cards)} cards", rows, footer)
+        self.panel = Panel(name, rows or [Row("note", "This part has no cards yet.")], footer)
 
     def __repr__(self) -> str:
         return repr(self.panel)

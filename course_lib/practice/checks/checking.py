@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any
 
 from course_lib.practice.checks.answer import NotAnAnswer, exercise_of
+from course_lib.practice.checks.buttons import WithButtons
 from course_lib.practice.checks.exercise import Exercise
 from course_lib.practice.desk.panel import Panel, Row
 
@@ -69,7 +70,7 @@ def check(answer: Any) -> Panel:
     if verdict.status == "passed":
         footer = f"solution({exercise.name}) shows the course's own solution, to compare."
     outcome = "interrupted" if verdict.status == "note" else verdict.status
-    return Panel(f"{_title(exercise)}: {outcome}", rows, footer)
+    return WithButtons(Panel(f"{_title(exercise)}: {outcome}", rows, footer), exercise.id)
 
 
 @_in_a_panel

@@ -40,6 +40,14 @@ def notebooks() -> list[Path]:
     return sorted(names, key=lambda name: name.name)
 
 
+def written() -> frozenset[str]:
+    """Return the numbers of the chapters that a reader can open, "06"; those that are only planned are not among them.
+
+    CourseError where there is no folder of notebooks.
+    """
+    return frozenset(path.name[:2] for path in notebooks())
+
+
 def _title(notebook: Path) -> str:
     for cell in json.loads(notebook.read_bytes())["cells"]:
         for line in "".join(cell["source"]).splitlines():

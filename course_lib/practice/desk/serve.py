@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from course_lib.practice.desk.place import START_PAGE, CourseError
+from course_lib.practice.desk.saving import without_views
 
 LOOPBACK = "127.0.0.1"
 FIRST_PORT = 8888
@@ -113,6 +114,8 @@ def serve(workspace: Path, port: int | None, browser: bool) -> int:
     from jupyterlab.labapp import LabApp
 
     server = LabApp.initialize_server(argv=arguments(workspace, number, token, browser))
+    # The page keeps its widgets; the file keeps what shows without a kernel.
+    server.contents_manager.register_pre_save_hook(without_views)
     server.io_loop.add_callback(
         _say_where, workspace, f"http://{LOOPBACK}:{number}{start_url(workspace)}?token={token}"
     )

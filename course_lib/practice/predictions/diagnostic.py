@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
+from course_lib.practice.desk.house import written
 from course_lib.practice.knowledge.known import evaluate
 
 TOLERANCE = 0.05
@@ -45,33 +46,47 @@ def items() -> tuple[Item, ...]:
 
 @dataclass(frozen=True)
 class Route:
-    """What the answers say. right: numbers of the items answered well; chapters: to work through, in this order."""
+    """What the answers say.
+
+    right, missed, blank: numbers of the items; chapters: to work through, in this order; planned: chapters that would
+    be, and are not written yet.
+    """
 
     right: tuple[int, ...]
     missed: tuple[int, ...]
     blank: tuple[int, ...]
     chapters: tuple[str, ...]
+    planned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.right and not self.missed:
-            return "No answers yet. The route for everyone starts at chapter 01 and follows the numbers."
+            return "No answers yet. Write a number in the place of a None and run the cell again."
         score = f"{len(self.right)} right, {len(self.missed)} missed, {len(self.blank)} left out."
-        if not self.chapters:
+        if not self.chapters and not self.planned:
             return f"{score} Take the exercises of the chapters that your next interview is about."
-        lines = [f"{score} Your route: chapters {', '.join(self.chapters)}."]
+        route = (
+            f"Your route: chapters {', '.join(self.chapters)}." if self.chapters else "No chapter on it is written yet."
+        )
+        lines = [f"{score} {route}"]
+        if self.planned:
+            lines.append(f"Planned, and not written yet: {', '.join(self.planned)}.")
         for item in (item for item in items() if item.number in self.missed):
             answer = f"{item.answer:,.6g} {item.unit}".rstrip()
-            lines.append(f"{item.number}. {answer}: {item.why} (chapter {item.chapter})")
+            lines.append(f"{item.number}. {answer}: {item.why} ({_where(item.chapter, self.planned)})")
         return "\n".join(lines)
 
     __repr__ = __str__
 
 
+def _where(chapter: str, planned: tuple[str, ...]) -> str:
+    return f"chapter {chapter}, planned" if chapter in planned else f"chapter {chapter}"
+
+
 def route(answers: Mapping[int, Any]) -> Route:
     """Score answers (item number -> a number, or None for "do not know") and propose chapters in reading order.
 
-    Missed and left-out items count alike: their chapters are proposed. ValueError for an item that is not there or an
-    answer that is no number.
+    Missed and left-out items count alike: their chapters are proposed where they are written. ValueError for an item
+    that is not there or an answer that is no number.
     """
     by_number = {item.number: item for item in items()}
     for number, given in answers.items():
@@ -82,4 +97,6 @@ def route(answers: Mapping[int, Any]) -> Route:
     blank = tuple(number for number in by_number if answers.get(number) is None)
     right = tuple(n for n, item in by_number.items() if n not in blank and item.right(float(answers[n])))
     missed = tuple(n for n in by_number if n not in blank and n not in right)
-    return Route(right, missed, blank, tuple(sorted({by_number[n].chapter for n in (*missed, *blank)})))
+    wanted, there = sorted({by_number[n].chapter for n in (*missed, *blank)}), written()
+    chapters = tuple(chapter for chapter in wanted if chapter in there)
+    return Route(right, missed, blank, chapters, tuple(chapter for chapter in wanted if chapter not in there))

@@ -11,7 +11,7 @@ from course_lib.practice.cards import schedule as quiz_schedule
 from course_lib.practice.cards import session as quiz_session
 from course_lib.practice.cards import widget as quiz_widget
 from course_lib.practice.cards.deck import KINDS, deck
-from course_lib.practice.cards.quiz import quiz
+from course_lib.practice.cards.quiz import ASKS, quiz
 from course_lib.practice.cards.schedule import schedule, suggest
 from course_lib.practice.cards.session import begin, judged_lines
 from course_lib.practice.cards.terminal import run
@@ -177,7 +177,8 @@ def test_the_command_line_takes_part_language_and_count(progress, monkeypatch, c
 def test_the_cell_is_text_where_nobody_is_there(progress, monkeypatch):
     monkeypatch.setenv("COURSE_ORDERED", "1")
     bundle = quiz(2)._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html"} and f"{len(deck(2))} cards" in bundle["text/plain"]
+    assert set(bundle) == {"text/plain", "text/html"} and "spot the mistake: an exhibit" in bundle["text/plain"]
+    assert set(ASKS) == set(KINDS) and bundle["text/plain"].startswith("Quiz, part 2\n")
 
 
 def press(box, name):

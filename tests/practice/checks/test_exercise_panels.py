@@ -7,6 +7,7 @@ import pytest
 from course_lib.practice import check, hint, solution
 from course_lib.practice.checks import cells, checking, finding, judging
 from course_lib.practice.checks.verdict import apart, cost, failed, passed
+from course_lib.practice.desk import presence
 from course_lib.practice.record.progress import Progress
 
 
@@ -124,3 +125,22 @@ def test_no_two_exercises_share_a_name_or_a_place():
     exercises = finding.exercises()
     assert len({one.name for one in exercises}) == len(exercises)
     assert len({(one.id[:2], one.place) for one in exercises}) == len(exercises)
+
+
+def test_buttons_below_a_check_give_the_hints_in_turn_and_the_solution(monkeypatch):
+    monkeypatch.setattr(presence, "in_live_notebook", lambda: True)
+    panel = check(scaled_lr)
+    assert "application/vnd.jupyter.widget-view+json" in panel._repr_mimebundle_()
+    box = panel._widget()
+    buttons = {button.description: button for button in box.children[1].children}
+    assert list(buttons) == ["Hint", "Solution"] and all(button.tooltip for button in buttons.values())
+    for stage in (1, 2):
+        buttons["Hint"].click()
+        assert f"hint {stage} of 3" in box.children[2].value
+    buttons["Solution"].click()
+    assert "def scaled_lr(" in box.children[2].value
+    assert len(kept("hint")) == 2 and kept("solution") == [{"asked": False}]
+
+
+def test_where_outputs_are_compared_a_check_has_no_buttons():
+    assert set(check(scaled_lr)._repr_mimebundle_()) == {"text/plain", "text/html"}

@@ -14,11 +14,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
 from course_lib.practice.desk import serve
 from course_lib.practice.desk.place import CourseError
+from course_lib.practice.desk.saving import REMEDY, WIDGET_VIEW
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -98,6 +100,19 @@ def read_until(stream, pattern, limit):
     return text
 
 
+def saved_by(base, token, work):
+    """What the file holds of an output with a widget after the page saved it through the server."""
+    view = {"model_id": "0", "version_major": 2, "version_minor": 0}
+    data = {"text/plain": "a panel", "text/html": "a panel", WIDGET_VIEW: view}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("panel", id="a")])
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
+    body = json.dumps({"type": "notebook", "format": "json", "content": notebook}).encode()
+    headers = {"Authorization": f"token {token}"}
+    urllib.request.urlopen(urllib.request.Request(f"{base}/api/contents/mine.ipynb", body, headers, method="PUT"))
+    kept = dict(nbformat.read(work / "mine.ipynb", as_version=4).cells[0].outputs[0].data)
+    return kept | {"text/html": [part for part in ("a panel", REMEDY) if part in kept["text/html"]]}
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "closed terminal"])
 def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
@@ -121,6 +136,7 @@ def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
             urllib.request.urlopen(
                 urllib.request.Request(f"{base}/api/kernels", body, {"Authorization": f"token {token}"})
             )
+            assert saved_by(base, token, work) == {"text/plain": "a panel", "text/html": ["a panel", REMEDY]}
             family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
             family = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
             (kernel,) = [process for process in family if "ipykernel_launcher" in process.cmdline()]
