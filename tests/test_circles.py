@@ -76,8 +76,10 @@ B = "course_lib.museum.catalogue"
 )
 def test_a_planted_circle_is_seen(text):
     texts = sources()
+    without = circles(texts)
     texts[A] += f"\n{text}\n"
-    assert circles(texts) == [f"{B} → {A} → {B}"] or circles(texts) == [f"{A} → {B} → {A}"]
+    (planted,) = set(circles(texts)) - set(without)
+    assert planted in (f"{B} → {A} → {B}", f"{A} → {B} → {A}")
 
 
 def test_a_circle_of_three_is_seen_once():
