@@ -12,7 +12,7 @@ from course_lib.practice.checks.forms.by_cases import by_cases
 
 
 def linear_training_flops(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    """FLOPs of the matrix products of ``nn.Linear(d_in, d_out)``, forward and backward."""
+    """FLOPs of the products of ``nn.Linear(d_in, d_out)``, forward and backward."""
     raise NotImplementedError
 
 
