@@ -31,11 +31,6 @@ def put_on(mark: str) -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def environment(mark: str) -> dict[str, str]:
-    """Return the variable that marks a program from outside."""
-    return {_VARIABLE: mark}
-
-
 def end_children() -> None:
     """Kill whatever this process started and is still there."""
     import psutil
