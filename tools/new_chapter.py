@@ -31,7 +31,7 @@ WALK = (
     ("The library's way", "The same result with the tool that people use at work, and what it adds."),
     ("Turn the knobs", "One panel over a plain function, whose default call is a compared cell just above it."),
     ("Wrong answers in circulation", "Each run live, with the number that gives it away and the repair."),
-    ("Exercises", "Four to six, generated from course_lib.practice.checks.cells."),
+    ("Exercises", "Four to six, written by `python -m tools.exercise_cells`."),
     (
         "The prediction again, and larger",
         "What changes at 70 B parameters or 1,000 GPUs: computed, and marked so.",

@@ -1,6 +1,7 @@
 """The runs behind the course's start and optimizer: two starts, two optimizers, two widths, three seeds.
 
-`python -m course_lib.models.starts` makes `runs/starts.json` again (an hour of one core).
+`python -m course_lib.models.starts` adds to `runs/starts.json` the rows that it lacks; without the file it makes all of
+them (an hour of one core).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 import torch
 
 from course_lib.data.text import Corpus
-from course_lib.models.stored_runs import StoredRuns, save_runs, versions
+from course_lib.models.stored_runs import StoredRuns, load_runs, save_runs, versions
 from course_lib.models.train_gpt import bits_per_char, fit, small_gpt
 
 PATH = Path(__file__).parent / "runs" / "starts.json"
@@ -64,15 +65,17 @@ def stored(rows: list[dict[str, str | int | float]], seconds: float) -> StoredRu
     )
 
 
-def main() -> int:
-    """Train every row in one thread and write the file."""
+def main(path: Path = PATH) -> int:
+    """Train in one thread every row that the file lacks, and write the file after each: a broken-off run goes on."""
     torch.set_num_threads(1)
-    done = []
+    done = load_runs(path).rows if path.is_file() else []
     for row in rows():
+        if any(row.items() <= each.items() for each in done):
+            continue
         start = time.process_time()
-        done.append({**row, **bits_after(**row, **RECIPE), "seconds": round(time.process_time() - start, 1)})
+        done = [*done, {**row, **bits_after(**row, **RECIPE), "seconds": round(time.process_time() - start, 1)}]
+        save_runs(stored(done, sum(each["seconds"] for each in done)), path)
         print(done[-1], flush=True)
-    save_runs(stored(done, sum(row["seconds"] for row in done)), PATH)
     return 0
 
 

@@ -19,7 +19,7 @@ _HOME = {
     "exhibits": "course_lib.museum.catalogue",
     "find": "course_lib.museum.catalogue",
     "run": "course_lib.museum.panel",
-    "show": "course_lib.museum.panel",
+    "show": "course_lib.museum.shown",
     "spot": "course_lib.museum.panel",
 }
 

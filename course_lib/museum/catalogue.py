@@ -12,7 +12,7 @@ from course_lib.museum.exhibit import Exhibit
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.knowledge.curriculum import chapter_number
 
-_MACHINERY = {"catalogue", "cli", "exhibit", "panel", "widget"}
+_MACHINERY = {"catalogue", "cli", "exhibit", "panel", "shown", "widget"}
 
 
 @cache

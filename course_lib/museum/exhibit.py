@@ -15,6 +15,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from course_lib.lab.measure import rounded
@@ -147,7 +148,7 @@ class Exhibit:
         if self.ranks:
             return self.run(program)  # it starts ranks itself
         with _quietly():
-            return Gang(1, timeout=LIMIT_S, backend="gloo").run(_in_a_rank, self.number, program, limit=LIMIT_S)[0]
+            return Gang(1, timeout=LIMIT_S, backend="gloo").run(_in_a_rank, self.slug, program, limit=LIMIT_S)[0]
 
     def verdict(self, finding: Finding) -> str:
         """ "repaired", "fault" (the number is in the fault's range), or "neither"."""
@@ -192,10 +193,8 @@ class Exhibit:
         return Panel(title, rows, footer="Change the program and check it again.")
 
 
-def _in_a_rank(rank: int, number: str, program: Callable[..., Any]) -> Finding:
-    from course_lib.museum.catalogue import find
-
-    return find(number).run(program)
+def _in_a_rank(rank: int, slug: str, program: Callable[..., Any]) -> Finding:
+    return import_module(f"{__package__}.{slug}").EXHIBIT.run(program)
 
 
 def _first_line(error: BaseException) -> str:

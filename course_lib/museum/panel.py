@@ -1,4 +1,4 @@
-"""What the reader sees of an exhibit: run it, spot it, repair it; as a widget, as plain calls, and as text."""
+"""What the reader sees of an exhibit: run it, spot it, repair it; as plain calls and as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from course_lib.museum.catalogue import find
 from course_lib.museum.exhibit import Exhibit, Finding
 from course_lib.practice.desk.panel import Panel, Row
-from course_lib.practice.desk.presence import live_bundle
 
 _drafts: dict[str, str] = {}  # number of an exhibit: what was typed in this kernel, should progress not open
 
@@ -54,11 +53,6 @@ def check_repair(number: int | str, program: Callable[..., Any]) -> Panel:
     return panel
 
 
-def show(number: int | str) -> Show:
-    """The exhibit with its three acts, for the last line of a cell."""
-    return Show(find(number))
-
-
 def asked(exhibit: Exhibit) -> str:
     """The question of the second act; where several lines are at fault it says so, and that one of them is enough."""
     if exhibit.num_faulty == 1:
@@ -91,30 +85,6 @@ def _told(exhibit: Exhibit, wrong: Finding, repaired: Finding) -> Panel:
     if exhibit.source:
         rows.append(Row("note", f"Source: {exhibit.source}"))
     return Panel(exhibit.heading, rows)
-
-
-class Show:
-    """An exhibit in a cell: a widget where somebody is there, the same words as text and HTML everywhere else."""
-
-    def __init__(self, exhibit: Exhibit) -> None:
-        self.exhibit = exhibit
-        self.static = Panel(
-            exhibit.heading,
-            [Row("note", f"The claim: {exhibit.claim}", code=numbered(exhibit))],
-            footer=f"Run it: museum.run({exhibit.number!r}). Spot it: museum.spot({exhibit.number!r}, line). "
-            f"Repair it: museum.check_repair({exhibit.number!r}, your_function).",
-        )
-
-    def __repr__(self) -> str:
-        return repr(self.static)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        return live_bundle(self.static, self._widget)
-
-    def _widget(self) -> Any:
-        from course_lib.museum.widget import widget_of
-
-        return widget_of(self.exhibit)
 
 
 def draft(exhibit: Exhibit) -> str | None:

@@ -12,7 +12,7 @@ _HOME = {
     "hint": "course_lib.practice.checks.checking",
     "solution": "course_lib.practice.checks.checking",
     "doctor": "course_lib.practice.desk.house",
-    "drill": "course_lib.practice.knowledge.questions",
+    "drill": "course_lib.practice.knowledge.interview_drill",
     "known": "course_lib.practice.knowledge.known",
     "mock": "course_lib.practice.interview.mock",
     "overview": "course_lib.practice.record.status",

@@ -86,7 +86,7 @@ def test_rows_trained_again_are_compared_on_both_sides():
 def test_bad_rows_and_functions_are_named():
     with pytest.raises(ValueError, match="Name the rows"):
         retrain(RUNS, [], square)
-    with pytest.raises(ValueError, match="is not one of the rows of .squares."):
+    with pytest.raises(ValueError, match=r"is not one of the rows of .squares."):
         retrain(RUNS, [{"x": 3, "y": 1.0}], square)
     with pytest.raises(ValueError, match="did not return y"):
         retrain(RUNS, RUNS.rows[:1], lambda **row: {"z": 1.0})

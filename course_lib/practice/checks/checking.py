@@ -70,7 +70,7 @@ def check(answer: Any) -> Panel:
     if verdict.status == "passed":
         footer = f"solution({exercise.name}) shows the course's own solution, to compare."
     outcome = "interrupted" if verdict.status == "note" else verdict.status
-    return WithButtons(Panel(f"{_title(exercise)}: {outcome}", rows, footer), exercise.id)
+    return WithButtons(Panel(f"{_title(exercise)}: {outcome}", rows, footer), exercise.id, hint, solution)
 
 
 @_in_a_panel

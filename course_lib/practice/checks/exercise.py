@@ -10,12 +10,10 @@ import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from course_lib.practice.checks.stopped import Stopped
 from course_lib.practice.checks.verdict import Finding
-
-if TYPE_CHECKING:
-    from course_lib.practice.checks.limits import Stopped
 
 Answer = Callable[..., Any]  # the reader's function, or class
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from course_lib.practice.checks import answer as answers
-from course_lib.practice.checks.elsewhere import same_elsewhere
+from course_lib.practice.checks.elsewhere import get_ready, same_elsewhere
 from course_lib.practice.checks.exercise import Answer, Exercise, Trial
 from course_lib.practice.checks.in_rank import Seen
 from course_lib.practice.checks.limits import Stopped, run_trial
@@ -50,6 +50,8 @@ def judge(exercise: Exercise, answer: Answer, seed: int | None = None) -> Verdic
     library = answers.forbidden_names(exercise, answer)
     if library:
         return Verdict("failed", [_used_library(library)])
+    if exercise.everywhere:
+        get_ready()  # its imports go on while the answer runs here
     verdict = Verdict("passed")
     kept: dict[str, Finding] = {}
     for trial in exercise.trials(random.Random(secrets.randbits(32) if seed is None else seed)):

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from typing import Any
 
 from course_lib.practice.checks import leftovers
 from course_lib.practice.checks.exercise import Answer, Exercise, Trial
 from course_lib.practice.checks.in_rank import Seen, run, seen_of
 from course_lib.practice.checks.plain import PlainConnection, Unreadable, read_result
+from course_lib.practice.checks.stopped import Stopped
 
 NO_PROGRESS = 4.0  # seconds in which no rank gets further; the trials take a fraction of a second
 STRAGGLER = 2.0  # seconds that a rank waits for one that has returned
-_WAITS = ("no progress", "mismatch", "limit")
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """A trial that did not end by itself. cause: GangError's; head: what happened; where: the reader's lines."""
-
-    cause: str
-    head: str
-    where: str = ""
-
-    @property
-    def waited(self) -> bool:
-        """Whether ranks waited for each other or met in different calls, or did not come to an end; else it raised."""
-        return self.cause in _WAITS or "SIGABRT" in self.head
 
 
 def run_trial(exercise: Exercise, answer: Answer, trial: Trial) -> list[Seen] | Stopped:

@@ -21,7 +21,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--report", action="store_true", help="close the interrupted interview with its report")
     parser.add_argument("--out", metavar="DIR", help="where the report is written (your data folder)")
     args = parser.parse_args(argv)
-    from course_lib.practice.interview.plan import begin, pick, resume, unfinished
+    from course_lib.practice.interview.plan import pick
+    from course_lib.practice.interview.sittings import begin, resume, unfinished
     from course_lib.practice.interview.terminal import run
 
     progress = Progress.open()
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 def close(interview: Any, out: str | None = None) -> int:
     """Write and print the report, then end the interview: a report that cannot be written leaves it resumable."""
-    from course_lib.practice.interview.plan import end
+    from course_lib.practice.interview.sittings import end
 
     report = report_of(interview)
     files = report.save(out or data_folder() / "interviews")

@@ -12,10 +12,11 @@ from course_lib.practice.desk.controls import NAMED, TICK_STYLE, WIDE, button, h
 from course_lib.practice.desk.panel import inline
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.interview.interview import ANSWER_S, JUDGEMENTS, SKIP, Interview, Prompt
-from course_lib.practice.interview.plan import begin, end, pick, resume, unfinished
+from course_lib.practice.interview.plan import pick
 from course_lib.practice.interview.reading import links_from_here, notebook_links
 from course_lib.practice.interview.report import Report
 from course_lib.practice.interview.result import Result
+from course_lib.practice.interview.sittings import begin, end, resume, unfinished
 from course_lib.practice.record.progress import Progress, data_folder
 
 

@@ -6,12 +6,19 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from course_lib.practice.desk.panel import WIDTH, inline
+from course_lib.practice.knowledge.curriculum import Chapter, chapter_number
+from course_lib.practice.knowledge.questions import Answer, Bilingual, Question, load, questions
 
-if TYPE_CHECKING:
-    from course_lib.practice.knowledge.questions import Answer, Bilingual, Question
+
+def drill(chapter: str | int) -> Drill:
+    """The interview drill of a chapter, "06" or 6: its questions, answers folded, as the last expression of a cell."""
+    found = questions(chapter=chapter)
+    if not found:
+        some = ", ".join(sorted({record.chapter for record in load()}))
+        raise ValueError(f"The bank has no question for chapter {chapter_number(chapter)}; it has some for {some}.")
+    return Drill(chapter_number(chapter), found)
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Drill:
     Its plain text is what a terminal needs: question, 30-second answer, must-say points.
     """
 
-    chapter: str
+    chapter: Chapter
     questions: Sequence[Question]
 
     def __repr__(self) -> str:

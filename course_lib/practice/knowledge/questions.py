@@ -2,7 +2,6 @@
 
 question("s000-q16").answer.short.en      # near-duplicates share a record: question("s003-q12") is the same one
 questions(chapter="06", status="answered")  # by part, chapter, status
-drill("06")                               # the interview drill of a chapter's notebook
 
 Texts come without the markup of their numbers; the numbers themselves stand in ``Answer.numbers``.
 """
@@ -13,17 +12,14 @@ import difflib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from course_lib.practice.knowledge.curriculum import Chapter, bank, chapter_number, part_of
 from course_lib.practice.knowledge.question_schema import check_structure, texts_of
 from course_lib.practice.knowledge.sourced_numbers import Number, find_numbers, plain
 from course_lib.practice.knowledge.yaml_file import BankError
 
-if TYPE_CHECKING:
-    from course_lib.practice.knowledge.interview_drill import Drill
-
-__all__ = ["BankError", "Question", "drill", "load", "plain", "question", "questions"]
+__all__ = ["BankError", "Question", "load", "plain", "question", "questions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +191,6 @@ def questions(
         raise ValueError(f"There is no status {status!r}; a question is answered or planned.")
     number = None if chapter is None else chapter_number(chapter)
     return tuple(record for record in found if number in (None, record.chapter) and status in (None, record.status))
-
-
-def drill(chapter: str | int) -> Drill:
-    """The interview drill of a chapter, "06" or 6: its questions, answers folded, as the last expression of a cell."""
-    from course_lib.practice.knowledge.interview_drill import Drill
-
-    found = questions(chapter=chapter)
-    if not found:
-        some = ", ".join(sorted({record.chapter for record in load()}))
-        raise ValueError(f"The bank has no question for chapter {chapter_number(chapter)}; it has some for {some}.")
-    return Drill(chapter_number(chapter), found)
 
 
 def _bilingual(raw: dict[str, str]) -> Bilingual:

@@ -50,6 +50,14 @@ def test_overlap_ratio_from_its_two_times():
         known("data_parallel_overlap_ratio", n=n, b=b, tokens=tokens, peak=peak, bw=bw).check(communication / backward)
 
 
+def test_two_levels_by_following_each_shard():
+    """Reduce-scatter and all-gather stay in the node; a shard of 1/g goes round a ring of the m ranks of its rail."""
+    for m, g in ((2, 4), (4, 2), (3, 5)):
+        shard = 1 / g
+        chunks_sent = 2 * (m - 1)  # of a ring of m ranks, each 1/m of the shard, by each rank and so by each port
+        known("two_level_port_bytes", m=m, g=g).check(chunks_sent * shard / m)
+
+
 def gradient(model, losses):
     model.zero_grad()
     for loss in losses:

@@ -112,7 +112,7 @@ def test_numbers_are_checked_with_their_unit_and_tolerance(progress):
 
 def test_a_question_asks_for_another_number_the_next_time(progress):
     from course_lib.practice.cards.deck import numbers_of
-    from course_lib.practice.interview.plan import begin
+    from course_lib.practice.interview.sittings import begin
 
     there = [card.id for card in numbers_of(question("c06-q01"))]
     asked = []
@@ -125,7 +125,7 @@ def test_a_question_asks_for_another_number_the_next_time(progress):
 
 def test_a_chinese_interview_repeats_a_chinese_number_rather_than_ask_in_english(progress):
     from course_lib.practice.cards.deck import numbers_of
-    from course_lib.practice.interview.plan import begin
+    from course_lib.practice.interview.sittings import begin
 
     chinese = [card.id for card in numbers_of(question("c06-q01")) if "zh" in card.front]
     assert 0 < len(chinese) < len(list(numbers_of(question("c06-q01"))))

@@ -13,9 +13,10 @@ from course_lib.practice.desk.place import CourseError
 from course_lib.practice.interview import plan as mock_plan
 from course_lib.practice.interview import widget as mock_widget
 from course_lib.practice.interview.interview import Interview, rehearse
-from course_lib.practice.interview.plan import begin, end, pick, resume, unfinished
+from course_lib.practice.interview.plan import pick
 from course_lib.practice.interview.reading import links_from_here, notebook_links
 from course_lib.practice.interview.report import Report
+from course_lib.practice.interview.sittings import begin, end, resume, unfinished
 from course_lib.practice.interview.terminal import run
 from course_lib.practice.record.progress import Progress, data_folder
 from tests.practice.interview.mock_replies import GOOD, ROOT, Clock, plan, typed
@@ -77,7 +78,8 @@ def test_a_killed_process_loses_nothing_that_was_sent(progress, tmp_path):
     code = (
         "import sys, time\n"
         "from course_lib.practice.record.progress import Progress\n"
-        "from course_lib.practice.interview.plan import begin, pick\n"
+        "from course_lib.practice.interview.plan import pick\n"
+        "from course_lib.practice.interview.sittings import begin\n"
         "i = begin(Progress.open(), pick(Progress.open(), 2, 12, seed=3))\n"
         "i.reply('an answer about gradients'); print('sent', flush=True); time.sleep(60)"
     )
