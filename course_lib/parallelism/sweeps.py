@@ -15,17 +15,23 @@ def machine_figures(rank: int, sizes: Sequence[int]) -> tuple[float, list[float]
     from course_lib import lab
     from course_lib.parallelism.overlap import all_reduce_seconds
 
-    seconds = [all_reduce_seconds(rank, size // 4, repeats=9) for size in sizes]
+    seconds = []
+    for done, size in enumerate(sizes, start=1):
+        seconds.append(all_reduce_seconds(rank, size // 4, repeats=9))
+        lab.report(done, len(sizes))  # a busy machine is no deadlock
     return lab.matmul_flops_per_s().value, seconds
 
 
 def step_seconds(rank: int, tokens: Sequence[int], **sizes: int) -> tuple[float, list[float]]:
     """Seconds of an all-reduce of a GPT's gradients, and of its backward pass for each of `tokens` a rank."""
+    from course_lib import lab
     from course_lib.models.train_gpt import small_gpt
     from course_lib.parallelism.overlap import all_reduce_seconds, backward_seconds
 
-    model = small_gpt(**sizes)
-    backward = [backward_seconds(rank, model, count, repeats=3) for count in tokens]
+    model, backward = small_gpt(**sizes), []
+    for done, count in enumerate(tokens, start=1):
+        backward.append(backward_seconds(rank, model, count, repeats=3))
+        lab.report(done, len(tokens))
     return all_reduce_seconds(rank, model.num_parameters()), backward
 
 
