@@ -44,7 +44,7 @@ def reference(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Ten
 
 def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]]]:
     """Three calls in one process: new tokens; a wider float64 model with a filled .grad; the first model again."""
-    kinds = [{"width": 16}, {"width": 24, "dtype": "float64", "filled": True}, {"width": 16, "again": True}]
+    kinds: list[dict[str, Any]] = [{}, {"width": 24, "dtype": "float64", "filled": True, "eval": True}, {"again": True}]
     return [
         (
             name,
@@ -59,9 +59,9 @@ def models(rounds: list[dict[str, Any]]) -> Iterator[nn.Module]:
     """Yield the model of each call; where it is called again, the first one with the gradient that it has by then."""
     first = None
     for one in rounds:
-        model = first if one.get("again") else tiny_gpt(one["seed"], one["width"], one.get("dtype", "float32"))
+        model = first if one.get("again") else tiny_gpt(one["seed"], one.get("width", 16), one.get("dtype", "float32"))
         first = first or model
-        for p in model.parameters():
+        for p in model.train(not one.get("eval")).parameters():
             p.grad = torch.ones_like(p) if one.get("filled") else p.grad
         yield model
 
