@@ -23,23 +23,25 @@ LENGTHS = {
 }
 
 
-def accumulate_by_tokens(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Run forward and backward on each (x, y) of shape (1, T_i); on return every ``.grad`` is the global token mean."""
+def accumulate_by_tokens(
+    model: nn.Module,
+    microbatches: list[tuple[torch.Tensor, torch.Tensor]],
+) -> None:
+    """Leave in each ``.grad`` that of the mean loss over all tokens of all ranks."""
     raise NotImplementedError
 
 
 def reference(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Run forward and backward on each (x, y) of shape (1, T_i); on return every ``.grad`` is the global token mean."""
+    """Leave in each ``.grad`` that of the mean loss over all tokens of all ranks."""
     model.zero_grad()
     tokens = torch.tensor(float(sum(y.numel() for _, y in microbatches)))
     dist.all_reduce(tokens)
     for x, y in microbatches:
         (model.loss(x, y, reduction="sum") / tokens).backward()
     grads = [p.grad for p in model.parameters()]
-    flat = torch.cat([grad.flatten() for grad in grads])
+    flat = nn.utils.parameters_to_vector(grads)
     dist.all_reduce(flat)
-    for grad, total in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
-        grad.copy_(total.view_as(grad))
+    nn.utils.vector_to_parameters(flat, grads)
 
 
 def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]]]:

@@ -32,7 +32,7 @@ TRAPS = {  # what is awkward, in words, and on how many ranks it is tried
 
 
 class RobustBuckets:
-    """Average the gradients of ``model`` over all ranks; ``finish()`` returns when every gradient is the mean."""
+    """Average gradients over all ranks; after ``finish()`` each is the mean."""
 
     def __init__(self, model: nn.Module, limit_bytes: int = 100_000) -> None:
         raise NotImplementedError
@@ -42,7 +42,7 @@ class RobustBuckets:
 
 
 class Reference:
-    """Average the gradients of ``model`` over all ranks; ``finish()`` returns when every gradient is the mean."""
+    """Average gradients over all ranks; after ``finish()`` each is the mean."""
 
     def __init__(self, model: nn.Module, limit_bytes: int = 100_000) -> None:
         for tensor in [*model.parameters(), *model.buffers()]:

@@ -23,7 +23,13 @@ OWN_GENERATOR = (
 )
 
 
-def epoch_indices(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
+def epoch_indices(
+    num_examples: int,
+    rank: int,
+    world_size: int,
+    epoch: int,
+    seed: int = 0,
+) -> list[int]:
     """Indices that ``rank`` reads in ``epoch``; equally many on every rank."""
     raise NotImplementedError
 

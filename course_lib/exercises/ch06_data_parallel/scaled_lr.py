@@ -11,12 +11,12 @@ from course_lib.practice.checks.forms.by_cases import by_cases
 
 
 def scaled_lr(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    """Learning rate of the linear scaling rule with gradual warm-up at ``step`` (0-based)."""
+    """Rate of the linear scaling rule with gradual warm-up at ``step``, from 0."""
     raise NotImplementedError
 
 
 def reference(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    """Learning rate of the linear scaling rule with gradual warm-up at ``step`` (0-based)."""
+    """Rate of the linear scaling rule with gradual warm-up at ``step``, from 0."""
     done = min(step / warmup_steps, 1.0) if warmup_steps else 1.0
     return base_lr * (1 + done * (world_size - 1))
 
