@@ -87,8 +87,7 @@ def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
 def why(call: Round) -> str:
     """Name the mean that was taken instead."""
     by_rank, lengths, expected = call.expected["parts"], call.given["lengths"], call.expected["gradient"]
-    n, total = call.n, sum(map(sum, lengths))
-    zipped = list(zip(lengths, by_rank, strict=True))
+    n, total, zipped = call.n, sum(map(sum, lengths)), list(zip(lengths, by_rank, strict=True))
     of_rank = [sum(mine) / sum(own) for own, mine in zipped]
     of_batch = [sum(part / size for size, part in zip(*both, strict=True)) / len(both[0]) for both in zipped]
     known = [
@@ -222,13 +221,12 @@ def _divides_last(model: nn.Module, microbatches: Pairs) -> None:
     for x, y in microbatches:
         torch.nn.functional.cross_entropy(model(x)[0], y[0], reduction="sum").backward()
     parameters = list(model.parameters())
-    count = torch.tensor([sum(y.shape[1] for _, y in microbatches)], dtype=torch.float32)
+    count = torch.tensor([float(sum(x.numel() for x, _ in microbatches))])
     flat = torch.cat([*(p.grad.reshape(-1) for p in parameters), count])
     dist.all_reduce(flat)
-    offset = 0
-    for p in parameters:
-        p.grad = (flat[offset : offset + p.numel()] / flat[-1]).view_as(p)
-        offset += p.numel()
+    pieces = (flat[:-1] / flat[-1]).split([p.numel() for p in parameters])
+    for p, piece in zip(parameters, pieces, strict=True):
+        p.grad = piece.view_as(p)
 
 
 def _as_an_average_over_ranks(model: nn.Module, microbatches: Pairs) -> None:
