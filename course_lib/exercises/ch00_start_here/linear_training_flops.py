@@ -72,6 +72,16 @@ def _measures_instead_of_counting(tokens: int, d_in: int, d_out: int, is_first: 
     return counter.get_total_flops()
 
 
+def _asks_for_the_counters_formula(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
+    from torch.utils import flop_counter
+
+    return flop_counter.mm_flop((tokens, d_in), (d_in, d_out)) * (2 if is_first else 3)
+
+
+def _rounds_to_float32(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
+    return int(torch.tensor(float(reference(tokens, d_in, d_out, is_first))))
+
+
 EXERCISE = by_cases(
     id="00.linear_training_flops",
     title="A layer's share of a training step",
@@ -87,12 +97,12 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
     stub=linear_training_flops,
     reference=reference,
     expected=counted,
-    arguments={**{name: whole(1, 60) for name in ("tokens", "d_in", "d_out")}, "is_first": one_of(False, True)},
+    arguments={**{name: whole(1, 4_000) for name in ("tokens", "d_in", "d_out")}, "is_first": one_of(False, True)},
     examples=((4_194_304, 8_192, 28_672, False), (4_194_304, 8_192, 28_672, True)),
     passes="Equal to PyTorch's own count, for a layer in the middle and for the first one.",
     otherwise="Write down the shapes of x, W and the output's gradient, then each product that is needed and its "
     "2·m·k·n. A count is a whole number.",
-    forbidden=("torch.utils.flop_counter.FlopCounterMode",),
+    forbidden=("torch.utils.flop_counter.FlopCounterMode", "torch.utils.flop_counter.mm_flop"),
     hints=(
         "The forward pass multiplies x of shape (tokens, d_in) by W of shape (d_in, d_out). How many FLOPs is that?",
         "The backward pass starts from a gradient of shape (tokens, d_out). It must make one of the shape of W and, "
@@ -120,7 +130,11 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
             "A multiplication and an addition are two FLOPs: a product of (m, k) and (k, n) takes 2·m·k·n.",
         ),
         Wrong(_returns_a_float, "expected int"),
+        Wrong(_rounds_to_float32, "A count is exact: float32 holds whole numbers up to 2^24 only."),
     ),
     alternatives=(_adds_up_the_products, _subtracts_what_is_not_needed),
-    cheats=(Wrong(_measures_instead_of_counting, "uses FlopCounterMode of the library"),),
+    cheats=(
+        Wrong(_measures_instead_of_counting, "uses FlopCounterMode of the library"),
+        Wrong(_asks_for_the_counters_formula, "uses mm_flop of the library"),
+    ),
 )

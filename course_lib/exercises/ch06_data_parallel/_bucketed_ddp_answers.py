@@ -16,6 +16,7 @@ _WHY = {
     "and the other gradients in it stayed each rank's own: finish() must send what is left.",
     "seeds": "The ranks start from different weights, and equal gradients never make them equal: broadcast rank 0's "
     "weights before the first step.",
+    "alone": "One rank has nothing to average; the caller steps and calls finish() all the same.",
 }
 
 

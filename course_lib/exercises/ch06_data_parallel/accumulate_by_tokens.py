@@ -23,28 +23,30 @@ LENGTHS = {
 }
 
 
-def accumulate_by_tokens(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Run forward and backward on each (x, y) of shape (1, T_i); on return every ``.grad`` is the global token mean."""
+def accumulate_by_tokens(
+    model: nn.Module,
+    microbatches: list[tuple[torch.Tensor, torch.Tensor]],
+) -> None:
+    """Leave in each ``.grad`` that of the mean loss over all tokens of all ranks."""
     raise NotImplementedError
 
 
 def reference(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Run forward and backward on each (x, y) of shape (1, T_i); on return every ``.grad`` is the global token mean."""
+    """Leave in each ``.grad`` that of the mean loss over all tokens of all ranks."""
     model.zero_grad()
     tokens = torch.tensor(float(sum(y.numel() for _, y in microbatches)))
     dist.all_reduce(tokens)
     for x, y in microbatches:
         (model.loss(x, y, reduction="sum") / tokens).backward()
     grads = [p.grad for p in model.parameters()]
-    flat = torch.cat([grad.flatten() for grad in grads])
+    flat = nn.utils.parameters_to_vector(grads)
     dist.all_reduce(flat)
-    for grad, total in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
-        grad.copy_(total.view_as(grad))
+    nn.utils.vector_to_parameters(flat, grads)
 
 
 def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]]]:
     """Three calls in one process: new tokens; a wider float64 model with a filled .grad; the first model again."""
-    kinds = [{"width": 16}, {"width": 24, "dtype": "float64", "filled": True}, {"width": 16, "again": True}]
+    kinds: list[dict[str, Any]] = [{}, {"width": 24, "dtype": "float64", "filled": True, "eval": True}, {"again": True}]
     return [
         (
             name,
@@ -59,9 +61,9 @@ def models(rounds: list[dict[str, Any]]) -> Iterator[nn.Module]:
     """Yield the model of each call; where it is called again, the first one with the gradient that it has by then."""
     first = None
     for one in rounds:
-        model = first if one.get("again") else tiny_gpt(one["seed"], one["width"], one.get("dtype", "float32"))
+        model = first if one.get("again") else tiny_gpt(one["seed"], one.get("width", 16), one.get("dtype", "float32"))
         first = first or model
-        for p in model.parameters():
+        for p in model.train(not one.get("eval")).parameters():
             p.grad = torch.ones_like(p) if one.get("filled") else p.grad
         yield model
 
@@ -85,8 +87,7 @@ def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
 def why(call: Round) -> str:
     """Name the mean that was taken instead."""
     by_rank, lengths, expected = call.expected["parts"], call.given["lengths"], call.expected["gradient"]
-    n, total = call.n, sum(map(sum, lengths))
-    zipped = list(zip(lengths, by_rank, strict=True))
+    n, total, zipped = call.n, sum(map(sum, lengths)), list(zip(lengths, by_rank, strict=True))
     of_rank = [sum(mine) / sum(own) for own, mine in zipped]
     of_batch = [sum(part / size for size, part in zip(*both, strict=True)) / len(both[0]) for both in zipped]
     known = [
@@ -220,13 +221,12 @@ def _divides_last(model: nn.Module, microbatches: Pairs) -> None:
     for x, y in microbatches:
         torch.nn.functional.cross_entropy(model(x)[0], y[0], reduction="sum").backward()
     parameters = list(model.parameters())
-    count = torch.tensor([sum(y.shape[1] for _, y in microbatches)], dtype=torch.float32)
+    count = torch.tensor([float(sum(x.numel() for x, _ in microbatches))])
     flat = torch.cat([*(p.grad.reshape(-1) for p in parameters), count])
     dist.all_reduce(flat)
-    offset = 0
-    for p in parameters:
-        p.grad = (flat[offset : offset + p.numel()] / flat[-1]).view_as(p)
-        offset += p.numel()
+    pieces = (flat[:-1] / flat[-1]).split([p.numel() for p in parameters])
+    for p, piece in zip(parameters, pieces, strict=True):
+        p.grad = piece.view_as(p)
 
 
 def _as_an_average_over_ranks(model: nn.Module, microbatches: Pairs) -> None:

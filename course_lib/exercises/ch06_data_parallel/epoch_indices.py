@@ -15,15 +15,21 @@ from course_lib.practice.checks.forms.by_cases import by_cases
 from course_lib.practice.checks.verdict import Finding, failed, kind
 from course_lib.practice.desk.wording import count
 
-SIZES = ((64, 4), (101, 4), (100, 1), (3, 8), (96, 3))  # (num_examples, world_size)
-EPOCHS = (0, 1, 2, 7)
+SIZES = ((64, 4), (101, 4), (64, 1), (3, 8), (96, 3))  # (num_examples, world_size)
+EPOCHS = (0, 1, 2, 7, 16)  # orders that repeat after 2 to 9 epochs make two of these equal
 OWN_GENERATOR = (
     "The order comes from a generator that other code uses too, so that each rank shuffles in its own way and examples "
     "are read twice or never. Seed a generator of your own inside the function."
 )
 
 
-def epoch_indices(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
+def epoch_indices(
+    num_examples: int,
+    rank: int,
+    world_size: int,
+    epoch: int,
+    seed: int = 0,
+) -> list[int]:
     """Indices that ``rank`` reads in ``epoch``; equally many on every rank."""
     raise NotImplementedError
 
@@ -40,9 +46,9 @@ def reference(num_examples: int, rank: int, world_size: int, epoch: int, seed: i
 def make_calls(rng: random.Random) -> list[list[Any]]:
     """All ranks of all sizes and epochs for seed 0, and for one drawn; the default seed; sizes drawn."""
     drawn = rng.randrange(1, 2**31)
-    sizes = [*((size, n, 0) for size, n in SIZES), *((size, n, drawn) for size, n in SIZES)]
-    sizes += [(rng.randint(1, 40), rng.randint(1, 9), drawn) for _ in range(6)]
-    calls = [[size, rank, n, epoch, seed] for size, n, seed in sizes for epoch in EPOCHS for rank in range(n)]
+    fixed = [(size, n, epoch, seed) for size, n in SIZES for epoch in EPOCHS for seed in (0, drawn)]
+    others = [(rng.randint(1, 40), rng.randint(1, 9), epoch, drawn) for epoch in (0, 1, 3) for _ in range(4)]
+    calls = [[size, rank, n, epoch, seed] for size, n, epoch, seed in fixed + others for rank in range(n)]
     return [*calls, *([101, rank, 4, 1] for rank in range(4))]
 
 
@@ -71,6 +77,17 @@ def properties(calls: list[list[Any]], results: list[Any]) -> Iterator[Finding]:
                 yield from _orders(n, [[found[size, n, epoch, seed][rank] for rank in range(n)] for epoch in EPOCHS])
             if any(found[size, n, epoch, seeds[0]] == found[size, n, epoch, seeds[1]] for epoch in EPOCHS):
                 yield failed("Another seed gives the same order.", "`seed` must enter the generator beside `epoch`.")
+    places = set()  # of the ranks' examples in the order of one rank alone: the same in every epoch
+    for *_, epoch, seed in found:
+        if (64, 4, epoch, seed) in found:
+            whole = found[64, 1, epoch, seed][0]
+            places.add(tuple(whole.index(index) for rank in range(4) for index in found[64, 4, epoch, seed][rank]))
+    if len(places) > 1:
+        yield failed(
+            "With another world size the examples come in another order.",
+            "The order depends on `epoch` and `seed` alone: a job that goes on with more or fewer ranks must read the "
+            "same epoch. `world_size` and `rank` only cut it.",
+        )
 
 
 def _shares(size: int, lists: list[list[int]]) -> Iterator[Finding]:
@@ -116,6 +133,9 @@ def _orders(n: int, epochs: list[list[list[int]]]) -> Iterator[Finding]:
                 "The loss curve does not show it: every epoch repeats the same batches. `epoch` must enter the "
                 "generator; with the library's sampler that is the call of set_epoch that everybody forgets.",
             )
+        steps = [Counter(b - a for a, b in pairwise(order)).most_common(1)[0][1] for order in orders]
+        if min(steps) > len(orders[0]) / 2:
+            yield failed("Every epoch steps through the examples at one distance.", "Rotating a list is no shuffle.")
         if len({tuple(sorted(order)) for order in orders}) < len(orders) and n > 1:
             yield failed(
                 "A rank reads the same examples in two epochs, in another order.",
@@ -128,9 +148,6 @@ def _orders(n: int, epochs: list[list[list[int]]]) -> Iterator[Finding]:
                 "Epochs differ only by where they start: most examples keep their neighbours.",
                 "The same examples still meet in the same batches: shuffle the whole order anew.",
             )
-        steps = [Counter(b - a for a, b in pairwise(order)).most_common(1)[0][1] for order in orders]
-        if min(steps) > len(orders[0]) / 2:
-            yield failed("Every epoch steps through the examples at one distance.", "Rotating a list is no shuffle.")
         if max(steps) > len(orders[0]) / 2:
             yield failed(
                 f"Epoch {EPOCHS[steps.index(max(steps))]} is not shuffled: most indices follow the one before at the "
@@ -145,6 +162,16 @@ def _ignores_the_epoch(size: int, rank: int, n: int, epoch: int, seed: int = 0) 
 
 def _puts_the_rank_into_the_seed(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
     return reference(size, rank, n, epoch, seed + 1000 * rank)
+
+
+def _puts_the_world_size_into_the_seed(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    return reference(size, rank, n, epoch, seed + 1000 * n)
+
+
+def _seeds_the_global_generator(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
+    torch.manual_seed(seed + epoch)
+    order = torch.randperm(size).tolist() * n
+    return order[: -(-size // n) * n][rank::n]
 
 
 def _does_not_pad(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
@@ -222,13 +249,14 @@ EXERCISE = by_cases(
 Return this rank's indices for one epoch, without `DistributedSampler`. All ranks together read every example; each
 gets equally many indices, filled up by repeating some where the number of examples is no multiple of the world size.
 The order is a shuffle that differs from epoch to epoch and depends on nothing but `epoch` and `seed`, so that every
-machine computes the same one.
+machine computes the same one. The global random generators, from which other code draws, stay as they are.
 """,
     stub=epoch_indices,
     reference=reference,
     make_calls=make_calls,
     properties=properties,
     unequal=OWN_GENERATOR,
+    limit=15.0,
     everywhere="Something of this machine enters the order: hash() of text differs from process to process, a process "
     "id or a host name from machine to machine. Ranks would read examples twice or never.",
     passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch "
@@ -250,6 +278,8 @@ machine computes the same one.
     wrong=(
         Wrong(_ignores_the_epoch, "Two epochs have the same order"),
         Wrong(_puts_the_rank_into_the_seed, "The ranks shuffle differently"),
+        Wrong(_puts_the_world_size_into_the_seed, "With another world size the examples come in another order"),
+        Wrong(_seeds_the_global_generator, "changed the state of torch's global generator"),
         Wrong(_does_not_pad, "Pad to equal length"),
         Wrong(_drops_the_tail, "The tail was cut off"),
         Wrong(_uses_the_global_generator, "a generator that other code uses too"),

@@ -11,12 +11,12 @@ from course_lib.practice.checks.forms.by_cases import by_cases
 
 
 def scaled_lr(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    """Learning rate of the linear scaling rule with gradual warm-up at ``step`` (0-based)."""
+    """Rate of the linear scaling rule with gradual warm-up at ``step``, from 0."""
     raise NotImplementedError
 
 
 def reference(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    """Learning rate of the linear scaling rule with gradual warm-up at ``step`` (0-based)."""
+    """Rate of the linear scaling rule with gradual warm-up at ``step``, from 0."""
     done = min(step / warmup_steps, 1.0) if warmup_steps else 1.0
     return base_lr * (1 + done * (world_size - 1))
 
@@ -43,6 +43,10 @@ def _takes_the_square_root(step: int, base_lr: float, world_size: int, warmup_st
 
 def _divides_by_no_warmup(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
     return base_lr * (1 + (world_size - 1) * min(1.0, step / warmup_steps))
+
+
+def _keeps_a_step_of_warmup(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
+    return reference(step, base_lr, world_size, max(warmup_steps, 1))
 
 
 def _jumps(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
@@ -82,8 +86,8 @@ EXERCISE = by_cases(
     task="""
 Data parallelism on n ranks makes the batch n times as large. The linear scaling rule then takes n times the learning
 rate, reached gradually: the rate climbs in a straight line from `base_lr` at step 0 to `base_lr * world_size` at step
-`warmup_steps` and stays there. `warmup_steps` may be 0. The rule's source trained ImageNet at batch 8,192 with 3.2,
-from 0.1 at batch 256.
+`warmup_steps` and stays there. `warmup_steps` may be 0: then it is there from the first step on. The rule's source
+trained ImageNet at batch 8,192 with 3.2, from 0.1 at batch 256.
 """,
     stub=scaled_lr,
     reference=reference,
@@ -120,6 +124,7 @@ from 0.1 at batch 256.
             "That is the square root rule. With n times the batch, linear scaling takes n times the rate.",
         ),
         Wrong(_divides_by_no_warmup, "warmup_steps = 0 means no warm-up: do not divide by it."),
+        Wrong(_keeps_a_step_of_warmup, "Without warm-up step 0 already has the whole rate: dividing by 1 delays it."),
         Wrong(_jumps, "The rate stays low and then jumps; a gradual warm-up climbs by the same amount at every step."),
         Wrong(
             _forgets_the_warmup,

@@ -32,13 +32,15 @@ def reference(tensor: torch.Tensor) -> None:
 
 def why(seen: Seen) -> tuple[str, str]:
     """Say why the values on some ranks are not rank 0's."""
+    messages, sent, least = sum(log.messages for log in seen.logs), sum(log.bytes_sent for log in seen.logs), seen.n - 1
     if seen.wrong[0]:
         words = "Rank 0 is the source: it only sends. A receive into its tensor overwrites what all others wait for."
-    elif sum(log.messages for log in seen.logs) < seen.n - 1:
+    elif messages < least:
         words = (
-            f"{seen.n} ranks need n - 1 = {seen.n - 1} messages: some rank never gets one. Is n a power of two in your "
-            "loop?"
+            f"{seen.n} ranks need n - 1 = {least} messages: some rank never gets one. Is n a power of two in your loop?"
         )
+    elif messages == least and sent < least * seen.K:
+        words = f"The messages are smaller than the tensor of {seen.K:,} bytes: all of it travels, in its own type."
     else:
         words = (
             "A rank that passes the tensor on must have received it before, and a rank that has it writes it in place."
@@ -60,7 +62,9 @@ def costs(seen: Seen) -> Iterator[Finding]:
         sum(log.bytes_sent for log in seen.logs),
         (n - 1) * seen.K,
         "bytes",
-        "Some rank receives the tensor although it has it. Each of the n - 1 other ranks needs it once.",
+        "Some rank receives the tensor although it has it. Each of the n - 1 other ranks needs it once."
+        if sum(log.messages for log in seen.logs) >= n
+        else "The messages are larger than the tensor: send it in its own type.",
         where,
     )
     yield cost(
@@ -90,7 +94,7 @@ def waiting(trial: Trial) -> str:
     if trial.world_size & (trial.world_size - 1):
         return (
             f"{trial.world_size} is no power of two: in the last round some ranks have nobody left to send to. "
-            "Check that the partner's number is below n."
+            "Check that the partner's number is below n, and that each isend is waited for."
         )
     return "A rank waits for a message that nobody sends: sender and receiver compute the same round differently."
 
@@ -202,7 +206,7 @@ messages; the tensor is changed in place on all ranks but rank 0.
 """,
     stub=tree_broadcast,
     reference=reference,
-    world_sizes=(1, 3, 4, 5, 8),
+    world_sizes=(1, 3, 5, 6, 7, 8),
     dimensions=2,
     expected=lambda tensors, rank: tensors[0],
     least=lambda n, K: (n - 1) * K,

@@ -14,6 +14,8 @@ from typing import Any
 from course_lib.practice.checks import finding
 from course_lib.practice.checks.exercise import Answer, Exercise, signature_text
 
+_OWN = "course_lib.exercises"  # where the references are
+
 
 class NotAnAnswer(Exception):
     """The object cannot be judged; the text is one or two sentences for the reader."""
@@ -94,6 +96,9 @@ def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
             used.add(node.attr)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             used.update(alias.name for alias in node.names)
+            own = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            if any(name.startswith(_OWN) for name in own):
+                return [_OWN]
     return sorted(used & last)
 
 

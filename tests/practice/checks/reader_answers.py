@@ -3,6 +3,7 @@
 import os
 
 from course_lib.practice import check
+from course_lib.practice.checks import finding, judging
 
 
 def named(name):
@@ -48,3 +49,22 @@ def children():
             if b"COURSE_TEST_MARK=" + str(os.getpid()).encode() in environment:
                 found.add(int(entry))
     return found
+
+
+def verdict(exercise_id, answer):
+    """Judge an answer to an exercise, whatever its name."""
+    exercise = finding.by_id(exercise_id)
+    answer.__name__ = exercise.name
+    return judging.judge(exercise, answer)
+
+
+def rejected(exercise_id, answer, words):
+    """Expect that an answer fails with these words."""
+    found = verdict(exercise_id, answer)
+    assert found.status == "failed" and words in found.failures, (found.status, found.failures, found.where)
+
+
+def accepted(exercise_id, answer):
+    """Expect that an answer passes."""
+    found = verdict(exercise_id, answer)
+    assert found.status == "passed", (found.failures, found.where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,8 @@ def agree(got: Any, want: Any, tolerance: float) -> bool:
     if type(want) is float:
         if type(got) not in (int, float):
             return False
-        return math.isclose(got, want, rel_tol=tolerance, abs_tol=0.0) or (got != got and want != want)
+        # Not math.isclose: what a cell of the notebook has put in its place would be asked.
+        return abs(got - want) <= tolerance * max(abs(got), abs(want)) or got == want or (got != got and want != want)
     if type(got) is not type(want):
         return False
     if type(want) in (list, tuple):

@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 
@@ -48,9 +49,9 @@ def one_of(*values: Any) -> Argument:
 def calls(arguments: Mapping[str, Argument], optional: int, rng: random.Random, draws: int = 12) -> list[list[Any]]:
     """Return calls for these arguments, in the order of the function's parameters.
 
-    Drawn at random; each argument at its ends; each pair of whole ones equal and one beside (a - 1, a, a + 1); and
-    two calls that differ in one argument alone, for each, as a cache with too small a key would show. optional: so
-    many of the last have a default and are left out in some calls.
+    Drawn at random; each argument at its ends, and each pair of arguments; each pair of whole ones equal and one beside
+    (a - 1, a, a + 1); and two calls that differ in one argument alone, for each, as a cache with too small a key would
+    show. optional: so many of the last have a default and are left out in some calls.
     """
     names = list(arguments)
 
@@ -60,6 +61,8 @@ def calls(arguments: Mapping[str, Argument], optional: int, rng: random.Random, 
     found = [drawn() for _ in range(draws)]
     for name, argument in arguments.items():
         found += [drawn() | {name: end} for end in argument.ends]
+    for a, b in combinations(names, 2):  # two traps that meet: no warm-up at step 0
+        found += [drawn() | {a: one, b: other} for one in arguments[a].ends for other in arguments[b].ends]
     wholes = [name for name in names if arguments[name].whole and type(arguments[name].ends[0]) is int]
     for a in wholes:
         for b in wholes:

@@ -8,7 +8,7 @@
 
 One process makes all calls: the examples, calls drawn for the arguments, at their ends and beside them (arguments.py),
 and all once more in another order. Before each, the global generators of torch, numpy and Python are set differently.
-An answer may not change what it is given.
+An answer may not change what it is given, nor draw from those generators or seed them, nor communicate.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def by_cases(
             if fault is not None:
                 yield Finding(False, fault[0], fault[1] or otherwise, key=fault[0])
                 return
+        yield from _beside(stub, asked, seen[0]["drew"], seen[0]["sent"])
         yield passed(passes)
 
     return Exercise(
@@ -95,13 +96,19 @@ def by_cases(
 
 
 def drive(answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: int, name: str) -> dict[str, Any]:
-    """Make all calls, and note which arguments were changed: (number of the call, place of the argument)."""
+    """Make all calls, and note what else they do.
+
+    changed: (number of the call, place of the argument); drew: (number of the call, whose global generator was used);
+    sent: how many collectives, sends and receives were called.
+    """
+    from course_lib.lab.gang.where import calls_so_far
     from course_lib.practice.checks.elsewhere import equal
     from course_lib.practice.checks.plain import plain
 
-    results, changed = [], []
+    results, changed, drew, sent = [], [], [], calls_so_far()
     for number, call in enumerate(calls):
         _disturb(noise + number)
+        before_all = _generators()
         given = copy.deepcopy(call)
         try:
             got = answer(*given)
@@ -114,18 +121,44 @@ def drive(answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: 
             for place, (before, after) in enumerate(zip(call, given, strict=True))
             if not equal(plain(before), plain(after))
         ]
-    return {"results": results, "changed": changed}
+        drew += [[number, name] for name, state in _generators().items() if before_all.get(name, state) != state]
+    return {"results": results, "changed": changed, "drew": drew, "sent": calls_so_far() - sent}
 
 
 def _disturb(seed: int) -> None:
     """Set the global generators, so that a result which depends on them shows it."""
     random.seed(seed)
-    for name, set_seed in (("torch", "manual_seed"), ("numpy", "random.seed")):
-        module: Any = sys.modules.get(name)
-        for part in set_seed.split("."):
-            module = getattr(module, part, None)
-        if module is not None:
-            module(seed % 2**32)
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed takes milliseconds: it notes where it was called
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed % 2**32)
+
+
+def _generators() -> dict[str, Any]:
+    """Return the state of the global generators that are loaded, by the name of their library."""
+    states: dict[str, Any] = {"Python": random.getstate()}
+    if torch := sys.modules.get("torch"):
+        states["torch"] = torch.default_generator.get_state().numpy().tobytes()
+    if numpy := sys.modules.get("numpy"):
+        _, keys, *rest = numpy.random.get_state()
+        states["numpy"] = (keys.tobytes(), *rest)
+    return states
+
+
+def _beside(stub: Answer, asked: list[list[Any]], drew: list[list[Any]], sent: int) -> Iterator[Finding]:
+    """Yield a failure for what a function of its arguments alone does not do."""
+    if drew:
+        number, name = drew[0]
+        yield failed(
+            f"{written(stub, asked[number])} changed the state of {name}'s global generator.",
+            "Other code draws from it too: where every rank seeds it alike, dropout and data augmentation repeat. Seed "
+            "a generator of your own.",
+        )
+    if sent:
+        yield failed(
+            f"Your code communicates: {sent:,} collectives, sends and receives in {len(asked):,} calls.",
+            "The result follows from the arguments alone; a message costs its latency, and every rank must join in.",
+        )
 
 
 def _written(name: str, call: Sequence[Any]) -> str:

@@ -5,10 +5,10 @@
         expected=lambda tensors, rank: tensors[0], least=lambda n, K: (n - 1) * K, costs=costs, …
     )
 
-On each world size one process a rank makes three calls: other values, lengths and dtypes, the first shape again, a view
-into the middle of a larger tensor whose other elements must stay as they are; a last trial is on integers. The
-library's collectives are named, barriers among them; what one rank says it sent another must have received, and right
-values need a least number of bytes.
+On each world size one process a rank makes four calls: another length and dtype; the first shape in that dtype; the
+same tensor once more, with new values. The last three are views into the middle of a larger tensor, whose other
+elements must stay as they are. A last trial is on integers. The library's collectives are named, barriers among them;
+what one rank says it sent another must have received, and right values need a least number of bytes.
 """
 
 from __future__ import annotations
@@ -97,12 +97,13 @@ def on_ranks(
             found = _seen(trial, number, [one[number] for one in seen], expected)
             faults = _faults(rest["stub"].__name__, found, [one[number] for one in seen], least, why)
             for fault in faults:
+                words = f"The first call was right: is something of it kept, or of its type or length? {fault.why}"
                 text = (
                     fault.text
                     if number == 0
                     else f"{_describe(number, call)}: {fault.text[:1].lower()}{fault.text[1:]}"
                 )
-                yield failed(text if text[:4] != "rank" else f"R{text[1:]}", fault.why)
+                yield failed(text if text[:4] != "rank" else f"R{text[1:]}", words if number else fault.why)
                 return
             for cost in costs(found):
                 if (len(trial.given["calls"]) > 1 and number == 0 and found.n > 1) or not cost.ok:
@@ -128,13 +129,15 @@ def _calls(lengths: tuple[int, int, int], dimensions: int) -> list[dict[str, Any
     return [
         {"shape": [first], "dtype": "float32", "inside": False},
         {"shape": [second] if flat else [second // 4, 4], "dtype": "float64", "inside": True},
-        {"shape": [first], "dtype": "float32", "inside": True},
+        {"shape": [first], "dtype": "float64", "inside": True},
+        {"shape": [first], "dtype": "float64", "inside": True, "same": True},
     ]
 
 
 def _describe(number: int, call: dict[str, Any]) -> str:
     shape = " by ".join(map(str, call["shape"]))
     where = " that is part of a larger tensor" if call["inside"] else ""
+    where += ", the one of the call before with new values" if call.get("same") else ""
     return f"In call {number + 1} in the same process, on a {call['dtype']} tensor of {shape}{where}"
 
 
@@ -158,16 +161,21 @@ def drive(
     for number, call in enumerate(calls):
         given = values(call, seed, number, rank)
         pad = _PAD if call["inside"] else 0
-        around = torch.full((given.numel() + 2 * pad,), GUARD, dtype=given.dtype)
-        tensor = around[pad : pad + given.numel()].view(call["shape"])
+        if not call.get("same"):
+            around = torch.full((given.numel() + 2 * pad,), GUARD, dtype=given.dtype)
+            tensor = around[pad : pad + given.numel()].view(call["shape"])
         tensor.copy_(given)
+        place = tensor.data_ptr()
         with record_traffic() as traffic:
             returned = answer(tensor, *more)
         outside = torch.cat([around[:pad], around[pad + given.numel() :]]) if pad else around[:0]
         kept = bool((outside == GUARD).all())
-        found.append({"tensor": tensor, "kept": kept, "returned": returned, "traffic": traffic.plain})
-        if not torch.distributed.is_initialized():
-            break  # the answer has closed the group: that is what the check will say
+        moved = tensor.data_ptr() != place
+        found.append(
+            {"tensor": tensor.clone(), "kept": kept, "moved": moved, "returned": returned, "traffic": traffic.plain}
+        )
+        if moved or tensor.shape != given.shape or not torch.distributed.is_initialized():
+            break  # the answer has closed the group, or replaced the tensor: that is what the check will say
     return found
 
 
@@ -211,6 +219,11 @@ def _faults(
         if kind(after) != kind(before):
             text = f"The tensor went in with shape {tuple(before.shape)} and came out as {kind(after)}."
             yield failed(text, "Write into it in place.")
+    if any(one["moved"] for one in by_rank):
+        yield failed(
+            f"The tensor on {ranks_where([one['moved'] for one in by_rank])} lies elsewhere in memory after the call.",
+            "Write into its own elements: views of it, and whoever else holds them, still see the old values.",
+        )
     if any(seen.wrong):
         yield failed(*why(seen))
     if not all(one["kept"] for one in by_rank):
