@@ -122,3 +122,12 @@ def buckets_picture(
         f"{best:g} MB as measured, at {by_model:g} MB by the model.",
         measured=True,
     )
+
+
+def in_words(flops_per_s: float, link: Link) -> str:
+    """Say a machine's three figures, and the payload (two ranks) at which latency takes half of the time."""
+    half = link.half_speed_payload(2) / 1e3
+    return (
+        f"F {flops_per_s / 1e9:.0f} GFLOP/s, B {link.bytes_per_s / 1e9:.2f} GB/s a rank, alpha "
+        f"{1e6 * link.alpha_s:.0f} µs; latency takes half of the time at {half:,.0f} kB"
+    )
