@@ -56,7 +56,9 @@ def costs(seen: Seen) -> Iterator[Finding]:
         2 * (n - 1) * seen.K // n,
         "bytes",
         "A rank that sends the whole tensor in each step sends log2(n)·K bytes. In step s only K/2^s bytes need to go: "
-        "the half that the partner will keep.",
+        "the half that the partner will keep."
+        if max(log.messages for log in seen.logs) < n.bit_length()
+        else "The pieces are larger than needed: half of what is left in each step, in the tensor's own type.",
         f"K = {seen.K:,} bytes on {n} ranks",
     )
     yield cost(
@@ -86,6 +88,8 @@ def why(seen: Seen) -> tuple[str, str]:
             f"On {seen.who} some elements are too large or too small {so_far}.",
             "In the second half a received piece is complete already: it replaces what lies there and is not added.",
         )
+    if all((a * seen.n).equal(b) for a, b in zip(seen.results, seen.expected, strict=True)):
+        return f"The result on {seen.who} is the mean.", "The task asks for the sum: divide by nothing."
     return (
         f"The result on {seen.who} is not the sum {so_far}.",
         "Partners must agree on who keeps which half, and a piece that arrives in the first half is added. "
@@ -95,9 +99,11 @@ def why(seen: Seen) -> tuple[str, str]:
 
 def waiting(trial: Trial) -> str:
     """Say what usually stands behind ranks that wait for ever."""
+    if trial.world_size == 1:
+        return "One rank has no partner: its tensor is the sum already."
     return (
         "A blocking send returns only when its receive is posted: if both partners send first, both wait for ever. "
-        "Start with isend, receive, then wait."
+        "Start with isend, receive, then wait. And partners must be mutual: r ^ distance is."
     )
 
 

@@ -114,9 +114,17 @@ def on_ranks(
         trials=trials,
         drive=drive,
         judge=judge,
-        explain_stop=lambda trial, stopped: waiting(trial) if stopped.waited else "",
+        explain_stop=lambda trial, stopped: _unequal(stopped) or (waiting(trial) if stopped.waited else ""),
         **rest,
     )
+
+
+def _unequal(stopped: Any) -> str:
+    """Say what stands behind gloo's abort: a message and its receiver of different sizes."""
+    words = (
+        "A message and the tensor that receives it differ in size: is a buffer of another call or type used?"
+    )
+    return words if "SIGABRT" in stopped.head else ""
 
 
 def _with(arguments: list[Any]) -> str:
@@ -224,6 +232,10 @@ def _faults(
             f"The tensor on {ranks_where([one['moved'] for one in by_rank])} lies elsewhere in memory after the call.",
             "Write into its own elements: views of it, and whoever else holds them, still see the old values.",
         )
+    due = [n for n, (a, b) in enumerate(zip(seen.inputs, seen.expected, strict=True)) if not a.equal(b)]
+    if due and all(seen.results[n].equal(seen.inputs[n]) for n in due):
+        text = f"The tensor is as it was before the call, on {ranks_where([n in due for n in range(seen.n)])}."
+        yield failed(text, "Write the result into it in place: a copy, or a new tensor of that name, is lost.")
     if any(seen.wrong):
         yield failed(*why(seen))
     if not all(one["kept"] for one in by_rank):
