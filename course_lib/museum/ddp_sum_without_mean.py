@@ -128,7 +128,7 @@ EXHIBIT = Exhibit(
         ),
         "first = next(model.parameters())": "One parameter of the model. The others are never reduced at all.",
         "dist.all_reduce(first.grad)": (
-            "After the last step, so nothing uses it; and it is a sum: world_size times too large."
+            "After the last step, so no optimiser ever uses it. It is a sum as well: world_size times the mean."
         ),
     },
     fine={
@@ -137,8 +137,8 @@ EXHIBIT = Exhibit(
         ".backward()": "The local gradient of the local share is the right thing to reduce.",
     },
     why_it_passes_review=(
-        "all_reduce is there, with gradients in it, and each rank's loss falls. Rank 0's checkpoint is saved and "
-        "the other ranks' work is thrown away."
+        "all_reduce is there, with gradients in it, and nothing fails. Rank 0's checkpoint is saved and the other "
+        "ranks' work is thrown away."
     ),
     repair=(
         "All-reduce every gradient after backward, divide by world_size, then step; or let DistributedDataParallel "

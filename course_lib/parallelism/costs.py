@@ -1,8 +1,9 @@
 """What an all-reduce costs: latency and bandwidth, fitted to measurements or taken from a node's hardware.
 
-An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·alpha + 2(n-1)/n·K/B: alpha seconds for each of its
-messages, one after another, and the bytes that a rank sends at the bus bandwidth B. alpha is per message everywhere in
-this file, and B is per rank: what one rank sends while all of them do.
+An all-reduce of K bytes over n ranks in a ring takes t = 2(n-1)·alpha + 2(n-1)/n·K/B: alpha seconds for each of the
+2(n-1) messages that a rank sends one after another, and the bytes that it sends at the bus bandwidth B. alpha is per
+message everywhere in this file, so each further bucket adds 2(n-1)·alpha; B is per rank: what one rank sends while all
+of them do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Link:
-    """alpha_s: seconds of one message without its bytes. bytes_per_s: bus bandwidth per rank."""
+    """alpha_s: seconds of one message without its bytes; an all-reduce pays it 2(n-1) times. bytes_per_s: bus
+    bandwidth per rank.
+    """
 
     alpha_s: float
     bytes_per_s: float

@@ -174,7 +174,7 @@ EXERCISE = same_gradients(
     place=3,
     budget="one all-reduce per bucket, each gradient sent once per step",
     task="""
-`OverlappedBuckets` above assumes that every parameter receives a gradient and that all ranks start from the same
+`Buckets` above assumes that every parameter receives a gradient and that all ranks start from the same
 weights. Write a wrapper that also survives a model with tied weights, one with a frozen parameter
 (`requires_grad=False`), one with a parameter that its forward pass does not use, and ranks that were seeded
 differently. The caller runs `model`'s forward and backward pass and then calls `finish()`; several steps follow one
