@@ -121,9 +121,7 @@ def on_ranks(
 
 def _unequal(stopped: Any) -> str:
     """Say what stands behind gloo's abort: a message and its receiver of different sizes."""
-    words = (
-        "A message and the tensor that receives it differ in size: is a buffer of another call or type used?"
-    )
+    words = "A message and the tensor that receives it differ in size: is a buffer of another call or type used?"
     return words if "SIGABRT" in stopped.head else ""
 
 
