@@ -35,7 +35,7 @@ def project(root: Path, test: str, four: str, code: str = "x = 1\n") -> Path:
     (root / "tests" / "test_00_good.py").write_text("def test_of_chapter_00():\n    pass\n")
     shutil.copy(ROOT / "conftest.py", root)
     (root / CURRICULUM).parent.mkdir(parents=True)
-    (root / CURRICULUM).write_text("0_start:\n  0: good\n1_part:\n  1: four\n  2: planned\n")
+    (root / CURRICULUM).write_text("0_start:\n  '00': good\n1_part:\n  '01': four\n  '02': planned\n")
     (root / "tests" / "mutants").mkdir()
     (root / "tests" / "mutants" / "00_good.yaml").write_text("[]\n")
     (root / "code.py").write_text(code)

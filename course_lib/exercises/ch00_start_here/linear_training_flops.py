@@ -110,8 +110,8 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
         "All three products have the same three sizes, so each takes 2·tokens·d_in·d_out. The first layer needs two.",
     ),
     explanation="Forward is 2 FLOPs per weight and token, backward 4: that is the 6 of the rule 6·N·D for training. "
-    "The rule counts the first layer like all others, which is why a count of a small model falls a little short of "
-    "it.",
+    "The rule counts the first layer like all others. A network whose first layer reads data directly, such as an MLP "
+    "on pixels, therefore counts a little less; a GPT does not, because its embedding needs that gradient.",
     wrong=(
         Wrong(
             _counts_the_forward_pass,
