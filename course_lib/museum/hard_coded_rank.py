@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from course_lib.museum.exhibit import Exhibit, Finding, Range
 
+NODE = "node-0"  # the name of the first node, which stands for this machine
+
 
 def wrong(join: Callable[..., None], environment: Mapping[str, str]) -> None:
     """Join the process group; join stands for init_process_group, environment is what torchrun has set."""
@@ -36,27 +38,37 @@ def measure(program: Callable[..., None]) -> Finding:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ends = list(Gang(2, timeout=20).run(_launch, program, port))
+    ends, hosts = zip(*Gang(2, timeout=20).run(_launch, program, port), strict=True)
     joined = ends.count("joined")
+    elsewhere = sorted({host for host in hosts if host not in (None, NODE)})
     return Finding(
         joined,
         "processes",
         "Both processes join."
         if joined == 2
         else "Of 2 processes " + " and ".join(sorted(f"one {end}" for end in ends)) + ".",
+        f"It goes to {elsewhere[0]} where the launcher's MASTER_ADDR is {NODE}: on a second node nobody listens there."
+        if elsewhere
+        else "",
     )
 
 
-def _launch(rank: int, program: Callable[..., None], port: int) -> str:
-    """How one launched process ends: "joined", or what stopped it."""
-    environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+def _launch(rank: int, program: Callable[..., None], port: int) -> tuple[str, str | None]:
+    """How one launched process ends, "joined" or what stopped it, and the host that it went to."""
+    environment = {"MASTER_ADDR": NODE, "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    went: list[str] = []
+
+    def join(host: str, port: int, rank: int, world_size: int) -> None:
+        went.append(host)
+        _join(host, port, rank, world_size)
+
     try:
-        program(_join, environment)
+        program(join, environment)
     except OSError:
-        return "finds the address in use"
+        return "finds the address in use", went[-1] if went else None
     except RuntimeError:  # torch.distributed's errors are of this kind
-        return "waits until the timeout"
-    return "joined"
+        return "waits until the timeout", went[-1] if went else None
+    return "joined", went[-1] if went else None
 
 
 def _join(host: str, port: int, rank: int, world_size: int) -> None:
@@ -70,6 +82,7 @@ def _join(host: str, port: int, rank: int, world_size: int) -> None:
     from torch.distributed import TCPStore
 
     patience = timedelta(seconds=3)
+    host = "127.0.0.1" if host == NODE else host  # what a name server does on a cluster
     if rank == 0:
         listener = socket.create_server(("127.0.0.1", port))
         store = TCPStore(host, port, world_size, True, patience, master_listen_fd=listener.detach())

@@ -52,12 +52,19 @@ def measure(program: Callable[..., Tensor]) -> Finding:
         - float(program(values, 1.0, torch.Generator().manual_seed(0)))
     )
     ratio = strict / loose if loose else float("inf")
+    least = 2**0.5 / len(values) / 0.1  # standard deviation of Laplace noise of scale sensitivity / epsilon
+    still = "" if moved <= 0.011 else f"One value of 1,000,000 moves the mean by {rounded(moved)}: it is not clipped."
+    if not 0.9 * least <= strict <= 1.1 * least:
+        still = still or (
+            f"At epsilon 0.1 the noise has a standard deviation of {rounded(strict, 2)}; Laplace noise of scale "
+            f"sensitivity / epsilon has {rounded(least, 2)}."
+        )
     return Finding(
         ratio,
         "times",
         f"Noise has a standard deviation of {rounded(strict, 2)} at epsilon 0.1 and {rounded(loose, 2)} at epsilon 10.",
-        "" if moved <= 0.011 else f"One value of 1,000,000 moves the mean by {rounded(moved)}: it is not clipped.",
-        {"std_strict": strict, "std_loose": loose, "moved_by_one_person": moved},
+        still,
+        {"std_strict": strict, "std_loose": loose, "std_at_one": spread(1.0), "moved_by_one_person": moved},
     )
 
 
@@ -86,9 +93,10 @@ EXHIBIT = Exhibit(
         "return total / people": "Noise on a released statistic is the right place.",
     },
     why_it_passes_review=(
-        "There is a parameter called epsilon and there is noise, and the output looks plausible at epsilon 1, where "
-        "both formulas give noise of a similar kind. Nobody plots noise against epsilon. A relative: a 'DP loss' "
-        "computed after optimizer.step(), which leaves the weights as they were, bit by bit."
+        "There is a parameter called epsilon, there is noise, and nobody plots the noise against epsilon. At epsilon 1 "
+        "and 100 people this noise has a standard deviation of 1, where Laplace noise has 0.014: 71 times too much, "
+        "which looks safe; at epsilon 0.1 it has 0.1 where 0.14 is needed. A relative: a 'DP loss' computed after "
+        "optimizer.step(), which leaves the weights as they were, bit by bit."
     ),
     repair=(
         "Clip each person's contribution, then add Laplace noise of scale sensitivity / epsilon (for training: clip "

@@ -80,7 +80,7 @@ EXHIBIT = Exhibit(
     ),
     repair=(
         "2 + 2 + 12 = 16 bytes per parameter against 2: eight times, before activations (18 with a float32 gradient "
-        "kept beside the bf16 one, 20 with float32 accumulation)."
+        "instead of the bf16 one, 20 with a float32 one beside it to accumulate in)."
     ),
     source="16 bytes: ZeRO, arXiv 1910.02054; counted here. That the claim circulates is quoted, not verified.",
 )

@@ -140,6 +140,7 @@ def test_number_in_circulation_and_right_number(number):
         ("E7", True, "10% in 72 h", 1, 1e-9),
         ("E8", True, "scheduling_alone", 3.38, 0.34),  # harmonic number of 16
         ("E9", False, "rows_off", 1, 0),
+        ("E9", False, "total", 419, 0),
         ("E9", True, "faulty_gpu", 35.3, 0.05),
         ("E10", True, "printed", 92.6, 0.5),
         ("E10", True, "refit", 18.4, 0.5),

@@ -62,6 +62,16 @@ def no_clipping(values, epsilon, generator):
     return values.mean() + (noise[0] - noise[1]) / len(values) / epsilon
 
 
+def a_thousandth_of_the_noise(values, epsilon, generator):
+    noise = torch.empty(2).exponential_(generator=generator)
+    return values.clamp(0, 1).mean() + (noise[0] - noise[1]) / len(values) / epsilon / 1000
+
+
+def keep_localhost(join, environment):
+    rank, world_size = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+    join(host="localhost", port=int(environment["MASTER_PORT"]), rank=rank, world_size=world_size)
+
+
 def zero_weights(model):
     for layer in list(model):
         layer.__class__ = type("Other", (type(layer),), {})
@@ -161,6 +171,7 @@ HALF = [
     ("5", one_step_but_summed_loss, "grows with the cluster"),
     ("6", store_nothing, "Nothing was stored"),
     ("7", no_clipping, "not clipped"),
+    ("7", a_thousandth_of_the_noise, "0.00014; Laplace noise"),
     ("8", zero_weights, "outputs changed"),
     ("9", train_nothing, "did not learn"),
     ("10", backward_with_mean, "too small"),
@@ -169,6 +180,7 @@ HALF = [
     ("14", eval_one_by_one, "not in parallel"),
     ("15", last_fold_only, "1 scores for 5 folds"),
     ("16", by_content_without_copy, "writes into its answer"),
+    ("19", keep_localhost, "nobody listens there"),
     ("20", batch_in_the_loop, "event loop was blocked"),
     ("21", keep_the_old_rate, "learning rate is"),
     ("22", whole_grants_never_released, "first that cannot run"),
