@@ -38,7 +38,7 @@ def project(root: Path, test: str, four: str, code: str = "x = 1\n") -> Path:
     (root / CURRICULUM).write_text("0_start:\n  '00': good\n1_part:\n  '01': four\n  '02': planned\n")
     (root / "tests" / "mutants").mkdir()
     (root / "tests" / "mutants" / "00_good.yaml").write_text("[]\n")
-    (root / "code.py").write_text(code)
+    (root / "values.py").write_text(code)  # a `code.py` would hide the library's module, which pdb imports
     (root / "pyproject.toml").write_text("[tool.ruff]\nline-length = 120\nlint.isort.known-first-party = ['tools']\n")
     good = stored("print(2 + 2)", printed("4\n"))
     samples.save(good, root / "notebooks" / "00_good.ipynb")

@@ -82,6 +82,11 @@ def _chain(frame: FrameType | None) -> list[FrameType]:
     return frames  # innermost first
 
 
+def _is_server(frame: FrameType) -> bool:
+    """Say whether this is the `python -c` line of the fork server, under which every rank runs."""
+    return frame.f_back is None and frame.f_code.co_filename == "<string>"
+
+
 def _segment(frame: FrameType) -> str:
     """Return the source of the expression that a frame is evaluating."""
     code: CodeType = frame.f_code
@@ -112,7 +117,7 @@ class Observer:
         (DistributedDataParallel communicates from C++ there) it waits when it uses no processor.
         """
         chain = _chain(sys._current_frames().get(self._main_thread))
-        readers = [frame for frame in chain if is_readers(frame.f_code.co_filename)]
+        readers = [frame for frame in chain if is_readers(frame.f_code.co_filename) and not _is_server(frame)]
         inner = chain[: chain.index(readers[0])] if readers else chain
         frames = tuple(self._describe(frame) for frame in reversed(readers))
         files = [frame.f_code.co_filename for frame in inner]

@@ -104,10 +104,18 @@ def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
 
 def syntax(answer: Answer) -> ast.Module | None:
     """Parse the answer's source, or return None where there is none to read."""
+    answer = getattr(answer, "func", answer)
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(getattr(answer, "func", answer))))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
+    # Python 3.13 keeps the text of `python -c`, and gives it for whatever was made by `exec` in that process.
+    return tree if _code_name(answer) in {getattr(node, "name", "<lambda>") for node in ast.walk(tree)} else None
+
+
+def _code_name(answer: Answer) -> str:
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    return code.co_name if code is not None else getattr(answer, "__name__", "<lambda>")
 
 
 def _is_empty(statement: ast.stmt) -> bool:

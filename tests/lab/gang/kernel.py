@@ -60,6 +60,7 @@ class Kernel:
                 return Cell(text, error, message, shown, time.perf_counter() - began)
             if interrupt_after and interrupt_after in text:
                 interrupt_after = None
+                time.sleep(0.2)  # what was printed stands before the line that is to be interrupted
                 began = time.perf_counter()
                 self.manager.interrupt_kernel()
 

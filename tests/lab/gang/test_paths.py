@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,10 @@ def test_the_longest_folder_is_the_one_that_a_socket_fits_in(monkeypatch):
     assert settings.say_tmpdir().endswith("set TMPDIR to a shorter one.")
     with pytest.raises(OSError, match="set TMPDIR to a shorter one"):
         settings.socket_folder()
+
+
+def test_the_line_that_starts_the_fork_server_is_not_the_reader_s():
+    frame = sys._getframe()
+    outer = types.SimpleNamespace(f_back=None, f_code=types.SimpleNamespace(co_filename="<string>"))
+    inner = types.SimpleNamespace(f_back=frame, f_code=types.SimpleNamespace(co_filename="<string>"))
+    assert where._is_server(outer) and not where._is_server(inner) and not where._is_server(frame)

@@ -114,7 +114,9 @@ def on_ranks(
         trials=trials,
         drive=drive,
         judge=judge,
-        explain_stop=lambda trial, stopped: _unequal(stopped) or (waiting(trial) if stopped.waited else ""),
+        explain_stop=lambda trial, stopped: (
+            _unequal(stopped) or (waiting(trial) if stopped.waited or _no_partner(stopped) else "")
+        ),
         **rest,
     )
 
@@ -123,6 +125,11 @@ def _unequal(stopped: Any) -> str:
     """Say what stands behind gloo's abort: a message and its receiver of different sizes."""
     words = "A message and the tensor that receives it differ in size: is a buffer of another call or type used?"
     return words if "SIGABRT" in stopped.head else ""
+
+
+def _no_partner(stopped: Any) -> bool:
+    """Whether gloo's code crashed, as it sometimes does where it otherwise waits: the partner's rank does not exist."""
+    return "SIGSEGV" in stopped.head
 
 
 def _with(arguments: list[Any]) -> str:
