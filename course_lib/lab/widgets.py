@@ -20,7 +20,8 @@ from course_lib.lab.figures import Picture
 
 # ipywidgets sets tables without gaps between their columns; the page's own style does not reach into a widget.
 _GAPS = (
-    "<style>.course-shown th,.course-shown td{padding:.15em .9em;line-height:1.5}"
+    "<style>.course-shown table{border-collapse:collapse}"
+    ".course-shown th,.course-shown td{padding:.15em .9em;line-height:1.5}"
     ".course-shown th{border-bottom:1px solid #8a8a8a}</style>"
 )
 

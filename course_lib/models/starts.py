@@ -1,7 +1,7 @@
 """The runs behind the course's start and optimizer: two starts, two optimizers, two widths, three seeds.
 
 `python -m course_lib.models.starts` adds to `runs/starts.json` the rows that it lacks; without the file it makes all of
-them (an hour of one core).
+them (half an hour of one idle core).
 """
 
 from __future__ import annotations

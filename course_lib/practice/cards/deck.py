@@ -1,7 +1,8 @@
 """The cards of the quiz, from the question bank, the known answers and the museum.
 
-A question counts once it is answered; planned ones give no card. A card has the languages in which all of it is
-written: questions and numbers English and Chinese, follow-ups, known answers and exhibits English.
+A question counts once it is answered; planned ones give no card. Nor does a known answer or an exhibit whose chapter is
+only planned: a missed card must have a chapter to read. A card has the languages in which all of it is written:
+questions and numbers English and Chinese, follow-ups, known answers and exhibits English.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from course_lib.practice.cards.numbers import unit_of
+from course_lib.practice.desk.house import written
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.knowledge.curriculum import Chapter, curriculum, part_of
 
@@ -73,7 +75,12 @@ def deck(part: str | int | None = None, language: str | None = None) -> tuple[Ca
     if language not in (None, *LANGUAGES):
         raise CourseError(f"There are no cards in {language!r}: take en or zh.")
     cards = sorted([*_from_questions(), *_from_known(), *_from_museum()], key=lambda card: (card.part, card.chapter))
-    return tuple(c for c in cards if wanted in (None, c.part) and (language is None or language in c.front))
+    there = written()
+    return tuple(
+        c
+        for c in cards
+        if c.chapter in there and wanted in (None, c.part) and (language is None or language in c.front)
+    )
 
 
 def part_name(part: str | int) -> str:
@@ -178,7 +185,7 @@ def _from_museum() -> Iterator[Card]:
     catalogue = import_module("course_lib.museum.catalogue")
     panel = import_module("course_lib.museum.panel")
     for exhibit in catalogue.exhibits():
-        chapter = exhibit.chapters[0]
+        chapter = next((each for each in exhibit.chapters if each in written()), exhibit.chapters[0])
         front = {"en": f"{exhibit.title}. The claim: {exhibit.claim} Which line or lines are at fault?"}
         why = f"Why it passes review: {exhibit.why_it_passes_review}"
         back = {"en": f"{exhibit.fault_name}.\n{why}\nThe repair: {exhibit.repair}"}

@@ -43,7 +43,8 @@ class QuestionStanding:
 
 @dataclass
 class ChapterStanding:
-    """One chapter. part: its folder's name, "2_parallelism"; guesses: ids of predictions not yet revealed."""
+    """One chapter. part: its folder's name, "2_parallelism"; guesses: ids of predictions not yet
+    revealed; late: ids of those whose answer was shown without a score."""
 
     number: str
     part: str
@@ -51,6 +52,7 @@ class ChapterStanding:
     exercises: list[ExerciseStanding] = field(default_factory=list)
     predictions: list[Point] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     questions: list[QuestionStanding] = field(default_factory=list)
 
     @property
@@ -63,7 +65,7 @@ class ChapterStanding:
         """Whether anything of this chapter is recorded."""
         practised = any(question.practised for question in self.questions)
         tried = any(one.attempts or one.hints or one.solution_seen for one in self.exercises)
-        return bool(tried or practised or self.predictions or self.guesses)
+        return bool(tried or practised or self.predictions or self.guesses or self.late)
 
 
 def standing() -> list[ChapterStanding]:
@@ -90,7 +92,7 @@ def standing() -> list[ChapterStanding]:
     for point in shown:
         chapter(point.id).predictions.append(point)
     for key in sorted({key for kind, key in events if kind == "prediction"} - {point.id for point in shown}):
-        chapter(key).guesses.append(key)
+        (chapter(key).late if events["reveal", key] else chapter(key).guesses).append(key)
     for record in _tolerant(_questions, ()):
         asked = sum(len(events[kind, name]) for kind in ("quiz", "mock") for name in record.ids)
         text = " ".join(record.text.en.split())

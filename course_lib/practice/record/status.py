@@ -77,6 +77,7 @@ def _rows(one: ChapterStanding, full: bool) -> list[Row]:
     for point in one.predictions:
         rows.append(Row("note", f"Prediction {point.id}: {_said(point.guess, point.answer)}"))
     rows += [Row("note", f"Prediction {name}: saved, its answer not yet shown") for name in one.guesses]
+    rows += [Row("note", f"Prediction {name}: its answer was shown, no score") for name in one.late]
     return rows + [_question(each) for each in one.questions if full or each.practised]
 
 

@@ -13,6 +13,7 @@ from course_lib.practice.cards import anki
 from course_lib.practice.cards import deck as cards
 from course_lib.practice.cards.deck import BLANK, KINDS, deck, part_name
 from course_lib.practice.cards.numbers import judge
+from course_lib.practice.desk.house import written
 from course_lib.practice.desk.place import CourseError
 
 questions = import_module("course_lib.practice.knowledge.questions")  # the package's own name is the function
@@ -53,6 +54,11 @@ def test_a_number_card_hides_its_number_and_takes_it_back():
             hidden = re.search(rf"(?<![\w.,]){re.escape(card.number.shown)}(?![\d.,]*\d)", front)
             assert hidden is None, (card.id, language)
         assert judge(f"{card.number.shown} {card.number.unit}", card.number.value, card.number.unit).right
+
+
+def test_a_card_has_a_chapter_to_read():
+    assert {card.chapter for card in deck()} <= written()
+    assert not [card for card in deck() if card.id in ("known/kv_bytes_per_token", "museum/E3")]
 
 
 def test_known_answers_are_asked_in_one_case_and_their_own_unit():

@@ -104,6 +104,15 @@ def test_predictions_are_shown_with_how_close_they_came():
     assert not any("not yet shown" in text for _, text in rows)
 
 
+def test_a_guess_after_its_answer_is_not_called_unseen():
+    predict("06.bytes", ask="How many?")
+    reveal("06.bytes", 150)
+    predict("06.bytes", ask="How many?", guess=300)
+    assert [text for _, text in lines()[1] if "06.bytes" in text] == [
+        "Prediction 06.bytes: its answer was shown, no score"
+    ]
+
+
 def test_questions_count_as_practised_under_any_of_their_ids():
     did("quiz", "s003-q12")
     did("mock", "c06-q01")
