@@ -20,7 +20,8 @@ def optimizers(
     embeddings, 0 on vectors; AdamW's betas 0.9 and 0.95; Muon's momentum 0.95 with Nesterov, five Newton-Schulz steps.
 
     torch's Muon computes these steps in bfloat16, whatever the model's dtype. On a CPU without bfloat16 instructions
-    that is slow: a step of the small GPT takes about three times as long as AdamW's there.
+    that is slow: a product of two 64 x 64 matrices took 16 times as long there as in fp32, and a step of the small GPT
+    3.2 times as long as AdamW's at width 64, 8.8 times at 128 (thread time, in turns, batch 16).
     """
     if name not in ("adamw", "muon"):
         raise ValueError(f'There is no optimizer {name!r}: use "adamw" or "muon".')

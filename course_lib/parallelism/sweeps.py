@@ -114,7 +114,8 @@ def buckets_picture(
     ax.loglog(limits, [1e3 * t for t in left], label="model: latency + bytes/B, one after another")
     ax.loglog(limits, [1e3 * t for t in found], "o", label="measured")
     ax.set(xlabel="bucket limit (bytes)", ylabel="wait after backward (ms)")
-    ax.legend()
+    # Above the axes: where points and line lie differs from machine to machine.
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     best, by_model = (limits[list(seconds).index(min(seconds))] / 1e6 for seconds in (found, left))
     return lab.Picture(
         fig,
