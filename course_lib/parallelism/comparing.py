@@ -52,6 +52,6 @@ def last_step_picture(timeline: Timeline) -> Picture:
     inside = sum(backward.start_s <= s.start_s < backward.end_s for s in sent)
     return lab.Timeline(step).picture(
         f"One training step on {len(begins)} real ranks, from measured time stamps: {inside} of rank 0's {len(sent)} "
-        "all-reduces start while its backward pass still runs; what is left of them afterwards is the wait called "
-        "finish."
+        "all-reduces start while its backward pass still runs; what is left of them afterwards lies in finish, "
+        "with the division and the copying back."
     )
