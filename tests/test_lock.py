@@ -52,6 +52,13 @@ def test_installed_versions_equal_the_lock():
     assert unsatisfied(LOCK.splitlines()) == []
 
 
+def test_reading_a_notebook_builds_no_grammar():
+    """It would take 1.6 s of CPU time in each of the many processes that read one: a kernel's check, a test, `course`."""
+    code = "import sys, nbformat; print('lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_every_pin_takes_the_first_release_of_every_python_that_is_named():
     from importlib.metadata import metadata
 
