@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from course_lib.practice.desk.place import is_planned
+from tests import longer_course
 from tests.runner import costs, stages
 from tests.runner.table import table
 from tools.chapter import whole
@@ -48,6 +50,12 @@ def main(argv: list[str] | None = None) -> int:
             done.append(stages.unit(root, env, out, one.number if one else None))
         if "notebooks" in chosen:
             strict, said = stages.how_strict(args.gpu, args.lax, here=args.python)
+            if strict and args.longer and one is None:
+                # Kernels, and the ranks that they start, import the copy.
+                copy = longer_course.lay(Path(scratch) / "longer")
+                env["PYTHONPATH"] = os.pathsep.join([str(copy), *filter(None, [env.get("PYTHONPATH")])])
+                files = [copy / path.relative_to(root) for path in files]
+                said += f" in a copy of the course that has one more chapter ({longer_course.ADDED})"
             done.append(stages.notebooks(root, env, out, files, strict=strict, said=said))
     if one is None and {"unit", "notebooks"} <= chosen:
         done[-1].notes += costs.lines(done, out / "unit.xml", time.monotonic() - began)
@@ -83,6 +91,9 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--chapter", help="only what concerns this chapter: its number, 06")
     parser.add_argument("--gpu", action="store_true", help="the notebooks with accelerators, outputs not compared")
     parser.add_argument("--lax", action="store_true", help="outputs not compared, as on a Python other than 3.11")
+    parser.add_argument(
+        "--longer", action="store_true", help="the notebooks of a copy with one more chapter, which must change none"
+    )
     parser.add_argument(
         "--python", type=version, default=stages.HERE, metavar="3.N", help="treat outputs as on this Python (this one)"
     )

@@ -53,7 +53,7 @@ def test_installed_versions_equal_the_lock():
 
 
 def test_reading_a_notebook_builds_no_grammar():
-    """It would take 1.6 s of CPU time in each of the many processes that read one: a kernel's check, a test, `course`."""
+    """It would take 1.6 s of CPU time in each process that reads one: a check of a kernel, a test, `course`."""
     code = "import sys, nbformat; print('lark' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

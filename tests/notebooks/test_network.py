@@ -89,7 +89,7 @@ def test_socket_guard_reaches_children_and_runs_the_sitecustomize_it_hides(tmp_p
 
 def test_a_chapter_runs_with_the_network_cut(tmp_path: Path, tool: Tool) -> None:
     """The fastest real chapter; where namespaces are allowed they cut, otherwise the guard does, and it says which."""
-    start = chapter_files(["00"])[0] if any((ROOT / "notebooks").glob("00_*.ipynb")) else None
+    start = chapter_files(["36"])[0] if any((ROOT / "notebooks").rglob("36_*.ipynb")) else None
     path = start or samples.save(samples.chapter(), tmp_path / samples.NAME)
     strict = [] if start and on_storing_python() else ["--lax"]
     done = tool("tests.runner.nbval", "--out", tmp_path / "out", *strict, path)

@@ -63,8 +63,6 @@ def unit(root: Path, env: dict[str, str], out: Path, chapter: str | None = None)
         "--durations=10",
         *SIDE_BY_SIDE,
         *(["--chapter", chapter] if chapter else []),
-        # Minutes more, where nobody waits: the notebooks in a course with one more chapter.
-        *(["-m", "not slow"] if env.get("CI") and not chapter else []),
     ]
     code = subprocess.run(command, cwd=root, env=env).returncode
     counts = read_junit(report)

@@ -74,8 +74,9 @@ def deck(part: str | int | None = None, language: str | None = None) -> tuple[Ca
     wanted = None if part is None else part_name(part)
     if language not in (None, *LANGUAGES):
         raise CourseError(f"There are no cards in {language!r}: take en or zh.")
-    cards = sorted([*_from_questions(), *_from_known(), *_from_museum()], key=lambda card: (card.part, card.chapter))
     there = written()
+    found = [*_from_questions(), *_from_known(), *_from_museum(there)]
+    cards = sorted(found, key=lambda card: (card.part, card.chapter))
     return tuple(
         c
         for c in cards
@@ -180,12 +181,12 @@ def _from_known() -> Iterator[Card]:
         yield Card(f"known/{key}", "number", part_of(answer.chapter), answer.chapter, front, back, number=asked)
 
 
-def _from_museum() -> Iterator[Card]:
-    """A card for every exhibit: which line is at fault."""
+def _from_museum(there: frozenset[str]) -> Iterator[Card]:
+    """A card for every exhibit, in a chapter that is there where it belongs to several: which line is at fault."""
     catalogue = import_module("course_lib.museum.catalogue")
     panel = import_module("course_lib.museum.panel")
     for exhibit in catalogue.exhibits():
-        chapter = next((each for each in exhibit.chapters if each in written()), exhibit.chapters[0])
+        chapter = next((each for each in exhibit.chapters if each in there), exhibit.chapters[0])
         front = {"en": f"{exhibit.title}. The claim: {exhibit.claim} Which line or lines are at fault?"}
         why = f"Why it passes review: {exhibit.why_it_passes_review}"
         back = {"en": f"{exhibit.fault_name}.\n{why}\nThe repair: {exhibit.repair}"}
