@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 SPLIT = ("practice/checks/test_proofs.py", "museum/test_exhibits.py")
+# What starts kernels, ranks and whole runs takes longest. It comes first, so that no process ends on it alone.
+FIRST = ("lab/gang/", "notebooks/", "mutants/", "practice/checks/", "museum/test_repairs.py", "models/")
 
 
 def scope_of(nodeid: str) -> str:
@@ -21,8 +23,19 @@ def scope_of(nodeid: str) -> str:
     return f"{file}[{parameter[1]}]" if parameter and file.endswith(SPLIT) else file
 
 
+def turn_of(nodeid: str) -> int:
+    """Return a test's place among the others: 0 for what takes longest, and later the rest."""
+    _, _, below = nodeid.partition("tests/")
+    return next((turn for turn, start in enumerate(FIRST) if below.startswith(start)), len(FIRST))
+
+
 class Spread:
     """A pytest plugin for pytest-xdist: register it only where that is there."""
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Put the longest first in each process; the scheduler keeps this order."""
+        if hasattr(config, "workerinput"):
+            items.sort(key=lambda item: turn_of(item.nodeid))
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         """Share out by `scope_of` where files are asked for (`--dist loadfile`), else as pytest-xdist does."""
@@ -32,4 +45,7 @@ class Spread:
             def _split_scope(self, nodeid: str) -> str:
                 return scope_of(nodeid)
 
-        return ByScope(config, log) if config.getvalue("dist") == "loadfile" else None
+        if config.getvalue("dist") != "loadfile":
+            return None
+        config.option.loadscopereorder = False  # it would put the files with the most tests first
+        return ByScope(config, log)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.notebooks.conftest import Tool
-from tools.spreading import SPLIT, scope_of
+from tools.spreading import FIRST, SPLIT, scope_of, turn_of
 from tools.storing import ROOT
 
 
@@ -14,6 +14,28 @@ def test_a_file_stays_together_and_an_exercise_stays_with_itself() -> None:
     assert scope_of(f"{exhibits}::test_a[E4]") == scope_of(f"{exhibits}::test_b[E4]")
     assert scope_of(f"{exhibits}::test_a[E4]") != scope_of(f"{exhibits}::test_a[4]")
     assert all((ROOT / "tests" / name).is_file() for name in SPLIT)
+
+
+def test_what_takes_longest_has_the_first_turn() -> None:
+    assert turn_of("tests/lab/gang/test_run.py::test_a") == 0
+    assert turn_of("tests/notebooks/test_nbval.py::test_a") < turn_of("tests/lab/test_spans.py::test_a")
+    assert turn_of("tests/test_imports.py::test_a") == turn_of("tests/data/test_text.py::test_a") == len(FIRST)
+    assert all((ROOT / "tests" / name).exists() for name in FIRST)
+
+
+def test_the_first_turn_is_taken_first(tmp_path: Path, tool: Tool) -> None:
+    note = "import os\n\n\ndef note():\n    print(__file__, file=open(os.environ['ORDER'], 'a'))\n"
+    (tmp_path / "conftest.py").write_text((ROOT / "conftest.py").read_text())
+    for name, tests in (("data/test_many.py", 9), ("lab/gang/test_long.py", 1), ("lab/test_more.py", 2)):
+        (tmp_path / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        text = note + "".join(f"\n\ndef test_{i}():\n    note()\n" for i in range(tests))
+        (tmp_path / "tests" / name).write_text(text)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    options = ("-c", tmp_path / "pytest.ini", "-n", 1, "--dist", "loadfile", "-q")
+    done = tool("pytest", tmp_path / "tests", *options, ORDER=str(tmp_path / "order"))
+    assert done.returncode == 0, done.stdout
+    first, *_ = (tmp_path / "order").read_text().splitlines()
+    assert first.endswith("test_long.py")
 
 
 def test_two_processes_share_the_parameters_of_a_long_file_and_no_other(tmp_path: Path, tool: Tool) -> None:
