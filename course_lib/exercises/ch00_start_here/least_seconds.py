@@ -5,7 +5,7 @@ The roofline model: Williams, Waterman and Patterson, "Roofline" (CACM 2009).
 
 from __future__ import annotations
 
-from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.exercise import traps
 from course_lib.practice.checks.forms.arguments import one_of, real, whole
 from course_lib.practice.checks.forms.by_cases import by_cases
 
@@ -24,40 +24,9 @@ def least_seconds(
 
 def reference(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
     """Lower bound of the seconds that a product of (m, k) and (k, n) takes, each matrix moved once."""
-    moved = bytes_per_element * (m * k + k * n + m * n)
-    return max(2 * m * k * n / flops_per_s, moved / bytes_per_s)
-
-
-def _arithmetic(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
-    return reference(m, k, n, flops_per_s, float("inf"), size)
-
-
-def _memory(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
-    return reference(m, k, n, float("inf"), bytes_per_s, size)
-
-
-def _adds_both(*call: float) -> float:
-    return _arithmetic(*call) + _memory(*call)
-
-
-def _takes_the_shorter(*call: float) -> float:
-    return min(_arithmetic(*call), _memory(*call))
-
-
-def _counts_one_flop(*call: float) -> float:
-    return max(_arithmetic(*call) / 2, _memory(*call))
-
-
-def _forgets_the_result(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, size: int = 4) -> float:
-    return max(_arithmetic(m, k, n, flops_per_s, bytes_per_s), size * (m * k + k * n) / bytes_per_s)
-
-
-def _knows_only_float32(*call: float) -> float:
-    return reference(*call[:5])
-
-
-def _typed_in(*call: float) -> float:
-    return 0.00268435456
+    compute = 2 * m * k * n / flops_per_s
+    memory = bytes_per_element * (m * k + k * n + m * n) / bytes_per_s
+    return max(compute, memory)
 
 
 def _by_intensity(m: int, k: int, n: int, flops_per_s: float, bytes_per_s: float, bytes_per_element: int = 4) -> float:
@@ -80,7 +49,6 @@ EXERCISE = by_cases(
     difficulty=1,
     minutes=5,
     place=2,
-    budget="one expression; no product is run",
     task="""
 A machine does at most `flops_per_s` and moves at most `bytes_per_s` between memory and processor, both at once.
 What is the least time in seconds of a product of an (m, k) and a (k, n) matrix, each of the three matrices moved once?
@@ -102,6 +70,27 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
     ),
     passes="The larger of both times, for square, thin and one-row products and all sizes of elements.",
     otherwise="Two times, one for 2·m·k·n FLOPs, one for the bytes of three matrices; the product cannot beat either.",
+    wrong=traps("""
+        adds both: max(compute, memory) => compute + memory
+            Both go on at the same time: the longer one decides. Their sum is what a machine without
+            overlap takes.
+        takes the shorter: max( => min(
+            That is the shorter of both. The product is done when arithmetic and memory are both done.
+        counts one flop: 2 * m => m
+            A multiplication and an addition are two FLOPs.
+        forgets the result: + m * n =>
+            The result is moved too: it has m·n elements to write.
+        knows only float32: bytes_per_element * ( => 4 * (
+            bytes_per_element is not always 4.
+    """),
+    cheats=traps("""
+        types the example in: max(compute, memory) => 0.00268435456
+            It is right for 512 on the task's machine and the same for all others: a number typed in is
+            not a bound.
+    """),
+    alternatives=(_by_intensity, _by_cases),
+    budget="one expression; no product is run",
+    arithmetic=True,
     hints=(
         "Imagine a machine whose memory is infinitely fast: how long does the product take? Then one whose "
         "arithmetic is.",
@@ -111,26 +100,7 @@ An example: 512 by 512 by 512 in float32 on a machine of 100 GFLOP/s and 10 GB/s
         "maximum.",
     ),
     explanation="The maximum of both times is the roofline. With m = 1, a matrix times a vector as in generating one "
-    "token, the bytes of the weights decide on every machine; with thousands of rows arithmetic does. Where they "
-    "meet is the machine's FLOPs per byte.",
-    wrong=(
-        Wrong(
-            _adds_both,
-            "Both go on at the same time: the longer one decides. Their sum is what a machine without overlap takes.",
-        ),
-        Wrong(
-            _takes_the_shorter,
-            "That is the shorter of both. The product is done when arithmetic and memory are both done.",
-        ),
-        Wrong(_counts_one_flop, "A multiplication and an addition are two FLOPs."),
-        Wrong(_forgets_the_result, "The result is moved too: it has m·n elements to write."),
-        Wrong(_knows_only_float32, "bytes_per_element is not always 4."),
-    ),
-    alternatives=(_by_intensity, _by_cases),
-    cheats=(
-        Wrong(
-            _typed_in,
-            "It is right for 512 on the task's machine and the same for all others: a number typed in is not a bound.",
-        ),
-    ),
+    "token, there are about 2 / bytes_per_element FLOPs for each byte, 0.5 in float32: the bytes of the weights decide "
+    "wherever a machine can do more than that per byte moved, as processors and GPUs of today can. With more rows each "
+    "weight is used more often, until arithmetic decides; both meet where FLOPs per byte are the machine's.",
 )

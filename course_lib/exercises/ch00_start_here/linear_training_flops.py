@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from course_lib.lab import count_flops
-from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.exercise import Wrong, traps
 from course_lib.practice.checks.forms.arguments import one_of, whole
 from course_lib.practice.checks.forms.by_cases import by_cases
 
@@ -28,26 +28,6 @@ def counted(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
         return reference(tokens, d_in, d_out, is_first)
     layer, x = nn.Linear(d_in, d_out), torch.randn(tokens, d_in, requires_grad=not is_first)
     return count_flops(lambda: layer(x).sum().backward())
-
-
-def _counts_the_forward_pass(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return 2 * tokens * d_in * d_out
-
-
-def _forgets_that_the_first_layer_is_cheaper(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return reference(tokens, d_in, d_out, False)
-
-
-def _takes_backward_for_as_long_as_forward(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return reference(tokens, d_in, d_out, True)
-
-
-def _counts_multiplications_only(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return reference(tokens, d_in, d_out, is_first) // 2
-
-
-def _returns_a_float(tokens: int, d_in: int, d_out: int, is_first: bool) -> float:
-    return float(reference(tokens, d_in, d_out, is_first))
 
 
 def _adds_up_the_products(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
@@ -78,17 +58,12 @@ def _asks_for_the_counters_formula(tokens: int, d_in: int, d_out: int, is_first:
     return flop_counter.mm_flop((tokens, d_in), (d_in, d_out)) * (2 if is_first else 3)
 
 
-def _rounds_to_float32(tokens: int, d_in: int, d_out: int, is_first: bool) -> int:
-    return int(torch.tensor(float(reference(tokens, d_in, d_out, is_first))))
-
-
 EXERCISE = by_cases(
     id="00.linear_training_flops",
     title="A layer's share of a training step",
     difficulty=1,
     minutes=5,
     place=1,
-    budget="one expression; the layer is not run",
     task="""
 How many FLOPs do the matrix products of one linear layer take in one forward and backward pass over `tokens` rows?
 Count a multiplication and an addition as two, and leave out the bias. `is_first` says that the layer's input is data,
@@ -98,12 +73,47 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
     reference=reference,
     expected=counted,
     arguments={**{name: whole(1, 4_000) for name in ("tokens", "d_in", "d_out")}, "is_first": one_of(False, True)},
-    # Odd sizes, so that no draw decides whether float32 could hold the count.
-    examples=((4_194_304, 8_192, 28_672, False), (4_194_304, 8_192, 28_672, True), (4_097, 8_191, 28_671, False)),
+    examples=(
+        (4_194_304, 8_192, 28_672, False),
+        (4_194_304, 8_192, 28_672, True),
+        (4_097, 8_191, 28_671, False),  # odd sizes, so that no draw decides whether float32 could hold the count
+        (16_777_215, 12_289, 49_151, True),  # a count beyond 2^53, which no float holds
+    ),
     passes="Equal to PyTorch's own count, for a layer in the middle and for the first one.",
     otherwise="Write down the shapes of x, W and the output's gradient, then each product that is needed and its "
     "2·m·k·n. A count is a whole number.",
+    wrong=traps("""
+        counts the forward pass: products * 2 => 2
+            That is the forward pass alone. The backward pass has matrix products of its own.
+        forgets that the first layer is cheaper: 2 if is_first else 3 => 3
+            Nobody needs the gradient of the data: the first layer has one product less.
+        takes backward for as long as forward: 2 if is_first else 3 => 2
+            The backward pass of a layer in the middle has two products: one for its weights, one for
+            its input.
+        counts multiplications only: products * 2 * => products *
+            A multiplication and an addition are two FLOPs: a product of (m, k) and (k, n) takes
+            2·m·k·n.
+        returns a float: products * 2 => products * 2.0
+            expected int
+        rounds to float32: products * 2 * tokens * d_in * d_out => int(torch.tensor(float(…)))
+            A count is exact: float32 holds whole numbers up to 2^24 only.
+        cuts a float: products * 2 * tokens * d_in * d_out => int(1.0 * …)
+            A float holds whole numbers up to 2^53 only: multiply integers.
+    """),
+    cheats=(
+        Wrong(_measures_instead_of_counting, "uses FlopCounterMode of the library"),
+        Wrong(_asks_for_the_counters_formula, "uses mm_flop of the library"),
+        *traps("""
+            makes the result on meta: tokens * d_in * d_out => torch.empty(tokens, d_out, device="meta").numel() * d_in
+                asked for a tensor of
+            runs a product of one row: * d_out => * (torch.ones(1, 1) @ torch.ones(1, d_out)).numel()
+                ran a product of matrices
+        """),
+    ),
     forbidden=("torch.utils.flop_counter.FlopCounterMode", "torch.utils.flop_counter.mm_flop"),
+    alternatives=(_adds_up_the_products, _subtracts_what_is_not_needed),
+    budget="one expression; the layer is not run",
+    arithmetic=True,
     hints=(
         "The forward pass multiplies x of shape (tokens, d_in) by W of shape (d_in, d_out). How many FLOPs is that?",
         "The backward pass starts from a gradient of shape (tokens, d_out). It must make one of the shape of W and, "
@@ -113,29 +123,4 @@ whose gradient nobody needs. The check compares with PyTorch's own counter, whic
     explanation="Forward is 2 FLOPs per weight and token, backward 4: that is the 6 of the rule 6·N·D for training. "
     "The rule counts the first layer like all others. A network whose first layer reads data directly, such as an MLP "
     "on pixels, therefore counts a little less; a GPT does not, because its embedding needs that gradient.",
-    wrong=(
-        Wrong(
-            _counts_the_forward_pass,
-            "That is the forward pass alone. The backward pass has matrix products of its own.",
-        ),
-        Wrong(
-            _forgets_that_the_first_layer_is_cheaper,
-            "Nobody needs the gradient of the data: the first layer has one product less.",
-        ),
-        Wrong(
-            _takes_backward_for_as_long_as_forward,
-            "The backward pass of a layer in the middle has two products: one for its weights, one for its input.",
-        ),
-        Wrong(
-            _counts_multiplications_only,
-            "A multiplication and an addition are two FLOPs: a product of (m, k) and (k, n) takes 2·m·k·n.",
-        ),
-        Wrong(_returns_a_float, "expected int"),
-        Wrong(_rounds_to_float32, "A count is exact: float32 holds whole numbers up to 2^24 only."),
-    ),
-    alternatives=(_adds_up_the_products, _subtracts_what_is_not_needed),
-    cheats=(
-        Wrong(_measures_instead_of_counting, "uses FlopCounterMode of the library"),
-        Wrong(_asks_for_the_counters_formula, "uses mm_flop of the library"),
-    ),
 )

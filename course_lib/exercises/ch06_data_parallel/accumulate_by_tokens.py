@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
-from course_lib.practice.checks.exercise import Wrong
-from course_lib.practice.checks.forms.same_gradients import Round, flat_gradient, same_gradients, watched
-from course_lib.practice.checks.forms.tiny_gpt import Pairs, gradients_of_sums, pairs, tiny_gpt
+from course_lib.practice.checks.exercise import Wrong, traps
+from course_lib.practice.checks.forms.gradient_calls import call_alone, call_on_ranks, three_calls
+from course_lib.practice.checks.forms.same_gradients import Round, flat_gradient, same_gradients
+from course_lib.practice.checks.forms.tiny_gpt import Pairs
 from course_lib.practice.checks.verdict import Finding, close, cost, failed
 
 # Tokens of each micro-batch, by rank and call. In later trials ranks have different numbers of micro-batches.
@@ -44,68 +45,23 @@ def reference(model: nn.Module, microbatches: list[tuple[torch.Tensor, torch.Ten
     nn.utils.vector_to_parameters(flat, grads)
 
 
-def make_trials(rng: random.Random) -> list[tuple[str, int, list[dict[str, Any]]]]:
-    """Three calls in one process: new tokens; a wider float64 model with a filled .grad; the first model again."""
-    kinds: list[dict[str, Any]] = [{}, {"width": 24, "dtype": "float64", "filled": True, "eval": True}, {"again": True}]
-    return [
-        (
-            name,
-            len(lengths[0]),
-            [kind | {"lengths": one, "seed": rng.randrange(2**31)} for kind, one in zip(kinds, lengths, strict=False)],
-        )
-        for name, lengths in LENGTHS.items()
-    ]
-
-
-def models(rounds: list[dict[str, Any]]) -> Iterator[nn.Module]:
-    """Yield the model of each call; where it is called again, the first one with the gradient that it has by then."""
-    first = None
-    for one in rounds:
-        model = first if one.get("again") else tiny_gpt(one["seed"], one.get("width", 16), one.get("dtype", "float32"))
-        first = first or model
-        for p in model.train(not one.get("eval")).parameters():
-            p.grad = torch.ones_like(p) if one.get("filled") else p.grad
-        yield model
-
-
-def act(answer: Callable[..., Any], rank: int, rounds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Call the answer on this rank's micro-batches."""
-    for model, one in zip(models(rounds), rounds, strict=True):
-        microbatches = pairs(one["lengths"][rank], one["seed"] + rank)
-        with watched(model, ("grads",), microbatches) as seen:
-            answer(model, microbatches)
-        yield seen | {"gradient": flat_gradient(model)}
-
-
-def alone(rounds: list[dict[str, Any]], n: int) -> Iterator[dict[str, Any]]:
-    """Yield the gradient of each call as one process computes it, and the gradients of the sums that it is made of."""
-    for model, one in zip(models(rounds), rounds, strict=True):
-        parts = [gradients_of_sums(model, own, one["seed"] + rank) for rank, own in enumerate(one["lengths"])]
-        yield {"gradient": sum(map(sum, parts)) / sum(map(sum, one["lengths"])), "parts": parts}
-
-
 def why(call: Round) -> str:
     """Name the mean that was taken instead."""
     by_rank, lengths, expected = call.expected["parts"], call.given["lengths"], call.expected["gradient"]
     n, total, zipped = call.n, sum(map(sum, lengths)), list(zip(lengths, by_rank, strict=True))
     of_rank = [sum(mine) / sum(own) for own, mine in zipped]
     of_batch = [sum(part / size for size, part in zip(*both, strict=True)) / len(both[0]) for both in zipped]
-    known = [
-        (sum(of_batch) / n, "It is the mean of the micro-batches' means: a token of a short micro-batch counts more."),
-        (
-            sum(of_rank) / n,
-            "Within a rank tokens are weighted right; between ranks it is a mean of means: a rank with few tokens "
-            "counts as much as one with many.",
-        ),
-        (expected / n, "It is world_size times too small: dividing by all tokens is enough, there is no further mean."),
-        (expected * n, "It is world_size times too large: is something divided by one rank's share, and then summed?"),
-        (expected * total, "It is the gradient of the sum: nothing divides by the number of tokens."),
-        (
-            sum(mine[-1] for mine in by_rank) / total,
-            "Only the last micro-batch of each rank is in it: .grad was emptied in between.",
-        ),
-    ]
-    for candidate, words in known:
+    last = [mine[-1] for mine in by_rank]
+    known = {
+        "It is the mean of the micro-batches' means: a token of a short micro-batch counts more.": sum(of_batch) / n,
+        "Within a rank tokens are weighted right; between ranks it is a mean of means: a rank with few tokens counts "
+        "as much as one with many.": sum(of_rank) / n,
+        "It is world_size times too small: dividing by all tokens is enough, there is no further mean.": expected / n,
+        "It is world_size times too large: is something divided by one rank's share, and then summed?": expected * n,
+        "It is the gradient of the sum: nothing divides by the number of tokens.": expected * total,
+        "Only the last micro-batch of each rank is in it: .grad was emptied in between.": sum(last) / total,
+    }
+    for words, candidate in known.items():
         if n > 1 and call.everywhere("gradient", candidate):
             return words
     mine = zip(call.values["gradient"], map(sum, by_rank), strict=True)
@@ -151,68 +107,15 @@ def explain_stop(trial: Any, stopped: Any) -> str:
     return "Every rank must make the same collective calls in the same order." if stopped.waited else ""
 
 
-def _sum_over_ranks(model: nn.Module, divisor: float = 1.0) -> None:
-    flat = flat_gradient(model)
-    dist.all_reduce(flat)
-    nn.utils.vector_to_parameters(flat / divisor, [p.grad for p in model.parameters()])
-
-
-def _all_tokens(microbatches: Pairs) -> torch.Tensor:
-    tokens = torch.tensor(float(sum(y.numel() for _, y in microbatches)))
-    dist.all_reduce(tokens)
-    return tokens
-
-
-def _takes_the_mean_of_means(model: nn.Module, microbatches: Pairs) -> None:
-    for x, y in microbatches:
-        (model.loss(x, y) / len(microbatches)).backward()
-    _sum_over_ranks(model, dist.get_world_size())
-
-
-def _weighs_tokens_only_within_a_rank(model: nn.Module, microbatches: Pairs) -> None:
-    _keeps_to_itself(model, microbatches, sum(y.numel() for _, y in microbatches))
-    _sum_over_ranks(model, dist.get_world_size())
-
-
-def _divides_by_the_ranks_too(model: nn.Module, microbatches: Pairs) -> None:
-    _keeps_to_itself(model, microbatches)
-    _sum_over_ranks(model, dist.get_world_size())
-
-
-def _forgets_to_divide(model: nn.Module, microbatches: Pairs) -> None:
-    _keeps_to_itself(model, microbatches, 1.0)
-    _sum_over_ranks(model)
-
-
-def _empties_the_gradient_in_between(model: nn.Module, microbatches: Pairs) -> None:
-    tokens = _all_tokens(microbatches)
-    for pair in microbatches:
-        model.zero_grad()
-        _keeps_to_itself(model, [pair], tokens)
-    _sum_over_ranks(model)
-
-
 def _reduces_in_the_loop(model: nn.Module, microbatches: Pairs) -> None:
-    total = torch.zeros(flat_gradient(model).numel() + 1)
+    total = torch.zeros(())
     for x, y in microbatches:
         model.zero_grad()
-        _keeps_to_itself(model, [(x, y)], 1.0)
+        model.loss(x, y, reduction="sum").backward()
         part = torch.cat([flat_gradient(model), torch.tensor([float(y.numel())])])
         dist.all_reduce(part)
         total = total + part
     nn.utils.vector_to_parameters(total[:-1] / total[-1], [p.grad for p in model.parameters()])
-
-
-def _keeps_to_itself(model: nn.Module, microbatches: Pairs, divisor: float | torch.Tensor | None = None) -> None:
-    divisor = _all_tokens(microbatches) if divisor is None else divisor
-    for x, y in microbatches:
-        (model.loss(x, y, reduction="sum") / divisor).backward()
-
-
-def _adds_to_an_older_gradient(model: nn.Module, microbatches: Pairs) -> None:
-    older = flat_gradient(model)
-    reference(model, microbatches)
-    nn.utils.vector_to_parameters(flat_gradient(model) + older, [p.grad for p in model.parameters()])
 
 
 def _divides_last(model: nn.Module, microbatches: Pairs) -> None:
@@ -238,14 +141,9 @@ def _as_an_average_over_ranks(model: nn.Module, microbatches: Pairs) -> None:
     weight = n / torch.cat(counts).sum()
     for x, y in microbatches:
         (model.loss(x, y) * y.numel() * weight).backward()
-    _sum_over_ranks(model, n)
-
-
-def _computes_everything_everywhere(model: nn.Module, microbatches: Pairs) -> None:
-    gathered: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(gathered, microbatches)
-    everything = [pair for own in gathered for pair in own]
-    _keeps_to_itself(model, everything, sum(y.numel() for _, y in everything))
+    flat = flat_gradient(model)
+    dist.all_reduce(flat)
+    nn.utils.vector_to_parameters(flat / n, [p.grad for p in model.parameters()])
 
 
 EXERCISE = same_gradients(
@@ -254,7 +152,6 @@ EXERCISE = same_gradients(
     difficulty=2,
     minutes=15,
     place=6,
-    budget="two all-reduces per step, however many micro-batches there are",
     task="""
 Each rank holds several micro-batches of different lengths, and ranks may hold different numbers of them. Leave in every
 `.grad` the gradient of the mean loss per token over **all** micro-batches of **all** ranks. `model` is a small GPT:
@@ -264,14 +161,45 @@ gradient, which does not count; the model may be float32 or float64, and stays a
 """,
     stub=accumulate_by_tokens,
     reference=reference,
-    make_trials=make_trials,
-    act=act,
-    alone=alone,
+    make_trials=partial(three_calls, LENGTHS),
+    act=call_on_ranks,
+    alone=call_alone,
     names={"gradient": "The gradient on {who} is not that of the mean loss over all tokens"},
     why=why,
     costs=costs,
     passes=lambda trial: "Every gradient is that of the mean loss per token over all micro-batches of all ranks.",
     explain_stop=explain_stop,
+    float64=2e-7,  # a number of tokens in float32 is no fault
+    wrong=(
+        *traps("""
+            takes the mean of means: model.loss(x, y, reduction="sum") / tokens => model.loss(x, y) / len(microbatches)
+            and: nn.utils.vector_to_parameters(flat, => nn.utils.vector_to_parameters(flat / dist.get_world_size(),
+                mean of the micro-batches' means
+            weighs tokens only within a rank: dist.all_reduce(tokens) => tokens *= dist.get_world_size()
+                a rank with few tokens counts
+            divides by the ranks too: / tokens) => / tokens / dist.get_world_size())
+                world_size times too small
+            forgets to divide: / tokens) => )
+                the gradient of the sum
+            empties the gradient in between: (model.loss => model.zero_grad(); (model.loss
+                Only the last micro-batch
+            keeps to itself: dist.all_reduce(flat) =>
+                its own tokens alone
+            adds to an older gradient: model.zero_grad() =>
+                holds an older gradient
+        """),
+        Wrong(_reduces_in_the_loop, "is called unequally often"),
+    ),
+    cheats=traps("""
+        computes everything everywhere: model.zero_grad() => …; gathered = [None] * dist.get_world_size()
+        and: dist.all_reduce(tokens) => dist.all_gather_object(gathered, microbatches)
+        and: in microbatches: => in sum(gathered, []):
+        and: / tokens) => / sum(y.numel() for own in gathered for _, y in own))
+        and: dist.all_reduce(flat) =>
+            as slow as one rank alone
+    """),
+    alternatives=(_divides_last, _as_an_average_over_ranks),
+    budget="two all-reduces per step, however many micro-batches there are",
     hints=(
         "Write down the gradient you want as one fraction. Which part of it is a sum that each rank can add to, and "
         "which number must all ranks know?",
@@ -284,16 +212,4 @@ gradient, which does not count; the model may be float32 or float64, and stays a
     "of tokens before the backward pass keeps numbers small and needs the count first; dividing once at the end "
     "needs one all-reduce. Under DDP, which divides by n, multiply the loss by n. With batches of 2, 30, 5 and 63 "
     "tokens the mean of means is off by a third, and its loss curve looks healthy.",
-    wrong=(
-        Wrong(_takes_the_mean_of_means, "mean of the micro-batches' means"),
-        Wrong(_weighs_tokens_only_within_a_rank, "a rank with few tokens counts"),
-        Wrong(_divides_by_the_ranks_too, "world_size times too small"),
-        Wrong(_forgets_to_divide, "the gradient of the sum"),
-        Wrong(_empties_the_gradient_in_between, "Only the last micro-batch"),
-        Wrong(_reduces_in_the_loop, "is called unequally often"),
-        Wrong(_keeps_to_itself, "its own tokens alone"),
-        Wrong(_adds_to_an_older_gradient, "holds an older gradient"),
-    ),
-    alternatives=(_divides_last, _as_an_average_over_ranks),
-    cheats=(Wrong(_computes_everything_everywhere, "as slow as one rank alone"),),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.exercise import Wrong, traps
 from course_lib.practice.checks.forms.by_cases import by_cases
 from course_lib.practice.checks.verdict import Finding, failed, kind
 from course_lib.practice.desk.wording import count
@@ -156,57 +156,6 @@ def _orders(n: int, epochs: list[list[list[int]]]) -> Iterator[Finding]:
             )
 
 
-def _ignores_the_epoch(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, rank, n, 0, seed)
-
-
-def _puts_the_rank_into_the_seed(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, rank, n, epoch, seed + 1000 * rank)
-
-
-def _puts_the_world_size_into_the_seed(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, rank, n, epoch, seed + 1000 * n)
-
-
-def _seeds_the_global_generator(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    torch.manual_seed(seed + epoch)
-    order = torch.randperm(size).tolist() * n
-    return order[: -(-size // n) * n][rank::n]
-
-
-def _does_not_pad(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, 0, 1, epoch, seed)[rank::n]
-
-
-def _drops_the_tail(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return _does_not_pad(size, rank, n, epoch, seed)[: size // n]
-
-
-def _uses_the_global_generator(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    order = torch.randperm(size).tolist() * n
-    return order[: -(-size // n) * n][rank::n]
-
-
-def _rotates_instead_of_shuffling(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return [(rank + n * i + epoch + seed) % size for i in range(-(-size // n))]
-
-
-def _gives_everything_to_everyone(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, 0, 1, epoch, seed)
-
-
-def _returns_a_tensor(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> torch.Tensor:
-    return torch.tensor(reference(size, rank, n, epoch, seed))
-
-
-def _seeds_by_the_hash_of_text(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, rank, n, hash(f"{seed} {epoch}") % 2**31)
-
-
-def _does_not_shuffle_the_first_epoch(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    return reference(size, rank, n, epoch, seed) if epoch else [i % size for i in range(rank, -(-size // n) * n, n)]
-
-
 def _contiguous_parts(num_examples: int, rank: int, world_size: int, epoch: int, seed: int = 0) -> list[int]:
     """Write it with Python's own generator; each rank reads one stretch of the order."""
     order = list(range(num_examples))
@@ -232,19 +181,12 @@ def _asks_the_library(size: int, rank: int, n: int, epoch: int, seed: int = 0) -
     return list(sampler)
 
 
-def _asks_the_library_under_cover(size: int, rank: int, n: int, epoch: int, seed: int = 0) -> list[int]:
-    sampler = getattr(torch.utils.data, "Distributed" + "Sampler")(range(size), n, rank, seed=seed)
-    sampler.set_epoch(epoch)
-    return list(sampler)
-
-
 EXERCISE = by_cases(
     id="06.epoch_indices",
     title="A sampler whose epochs differ",
     difficulty=1,
     minutes=10,
     place=4,
-    budget="⌈num_examples / world_size⌉ indices per rank, no communication",
     task="""
 Return this rank's indices for one epoch, without `DistributedSampler`. All ranks together read every example; each
 gets equally many indices, filled up by repeating some where the number of examples is no multiple of the world size.
@@ -262,6 +204,46 @@ machine computes the same one. The global random generators, from which other co
     passes="Equally many indices on every rank, each index read, none twice but for padding; orders differ by epoch "
     "and seed, and are the same in another process with another hash seed and host name.",
     forbidden=("torch.utils.data.distributed.DistributedSampler",),
+    wrong=traps("""
+        ignores the epoch: seed + epoch => seed
+            Two epochs have the same order
+        puts the rank into the seed: seed + epoch => … + 1000 * rank
+            The ranks shuffle differently
+        puts the world size into the seed: seed + epoch => … + 1000 * world_size
+            With another world size the examples come in another order
+        seeds the global generator: torch.Generator().manual_seed( => torch.manual_seed(
+            changed the state of torch's global generator
+        does not pad: padded[rank::world_size] => order[rank::world_size]
+            Pad to equal length
+        drops the tail: -(-num_examples // world_size) => num_examples // world_size
+            The tail was cut off
+        uses the global generator: , generator=generator =>
+            a generator that other code uses too
+        rotates instead of shuffling: torch.randperm( => torch.arange(
+        and: , generator=generator) => ).roll(seed + epoch)
+            Rotating a list is no shuffle
+        gives everything to everyone: padded[rank::world_size] => order
+            more ranks do not shorten the epoch
+        returns a tensor: padded[rank::world_size] => torch.tensor(…)
+            expected list[int]
+        seeds by the hash of text: seed + epoch => hash(f"{seed} {epoch}") % 2**31
+            with another hash seed, process id and host name
+        does not shuffle the first epoch: .tolist() => … if epoch else list(range(num_examples))
+            Epoch 0 is not shuffled
+    """),
+    cheats=(
+        Wrong(_asks_the_library, "uses DistributedSampler of the library"),
+        *traps(
+            """
+            asks the library under cover: from torch.utils.data import DistributedSampler as Shards => import torch
+            and: Shards(range => getattr(torch.utils.data, "Distributed" + "Sampler")(range
+                uses DistributedSampler of the library
+            """,
+            of=_asks_the_library,
+        ),
+    ),
+    alternatives=(_contiguous_parts, _by_sorting_random_keys),
+    budget="⌈num_examples / world_size⌉ indices per rank, no communication",
     hints=(
         "No rank talks to another here. What must be equal on all ranks so that their shares fit together, and what "
         "must differ? Which of the two may depend on the rank?",
@@ -275,23 +257,4 @@ machine computes the same one. The global random generators, from which other co
     "chooses its slice. Padding keeps the number of batches equal, because DDP's all-reduce waits for all ranks at "
     "every step. seed + epoch is what the library does: epoch 1 of seed 0 is then epoch 0 of seed 1, harmless for "
     "training and worth knowing when you compare seeds.",
-    wrong=(
-        Wrong(_ignores_the_epoch, "Two epochs have the same order"),
-        Wrong(_puts_the_rank_into_the_seed, "The ranks shuffle differently"),
-        Wrong(_puts_the_world_size_into_the_seed, "With another world size the examples come in another order"),
-        Wrong(_seeds_the_global_generator, "changed the state of torch's global generator"),
-        Wrong(_does_not_pad, "Pad to equal length"),
-        Wrong(_drops_the_tail, "The tail was cut off"),
-        Wrong(_uses_the_global_generator, "a generator that other code uses too"),
-        Wrong(_rotates_instead_of_shuffling, "Rotating a list is no shuffle"),
-        Wrong(_gives_everything_to_everyone, "more ranks do not shorten the epoch"),
-        Wrong(_returns_a_tensor, "expected list[int]"),
-        Wrong(_seeds_by_the_hash_of_text, "with another hash seed, process id and host name"),
-        Wrong(_does_not_shuffle_the_first_epoch, "Epoch 0 is not shuffled"),
-    ),
-    alternatives=(_contiguous_parts, _by_sorting_random_keys),
-    cheats=(
-        Wrong(_asks_the_library, "uses DistributedSampler of the library"),
-        Wrong(_asks_the_library_under_cover, "uses DistributedSampler of the library"),
-    ),
 )

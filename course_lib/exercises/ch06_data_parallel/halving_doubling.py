@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import torch
 import torch.distributed as dist
 
-from course_lib.practice.checks.exercise import Trial, Wrong
+from course_lib.parallelism.collectives import ring_all_reduce
+from course_lib.practice.checks.exercise import Trial, Wrong, traps
 from course_lib.practice.checks.forms.on_ranks import Seen, on_ranks, share
-from course_lib.practice.checks.verdict import Finding, cost
+from course_lib.practice.checks.verdict import Finding
 
 
 def halving_doubling_all_reduce(tensor: torch.Tensor) -> None:
@@ -50,25 +51,19 @@ def reference(tensor: torch.Tensor) -> None:
 def costs(seen: Seen) -> Iterator[Finding]:
     """Bytes and messages of the busiest rank."""
     n = seen.n
-    yield cost(
+    yield seen.cost(
         "sent by each rank",
-        max(log.bytes_sent for log in seen.logs),
         2 * (n - 1) * seen.K // n,
-        "bytes",
         "A rank that sends the whole tensor in each step sends log2(n)·K bytes. In step s only K/2^s bytes need to go: "
         "the half that the partner will keep."
         if max(log.messages for log in seen.logs) < n.bit_length()
         else "The pieces are larger than needed: half of what is left in each step, in the tensor's own type.",
-        f"K = {seen.K:,} bytes on {n} ranks",
     )
-    yield cost(
+    yield seen.cost(
         "messages sent by each rank",
-        max(log.messages for log in seen.logs),
         2 * (n.bit_length() - 1),
-        "messages",
         "The bytes are right, and there are more steps than needed: 2(n - 1) is the ring. With partners at distances "
         "that are powers of two, log2(n) steps in each half are enough.",
-        f"on {n} ranks",
     )
 
 
@@ -107,65 +102,8 @@ def waiting(trial: Trial) -> str:
     )
 
 
-def _sends_the_whole_tensor(tensor: torch.Tensor) -> None:
-    distance = 1
-    while distance < dist.get_world_size():
-        arrived = torch.empty_like(tensor)
-        exchange(tensor.clone(), arrived, dist.get_rank() ^ distance)
-        tensor += arrived
-        distance *= 2
-
-
-def _is_a_ring(tensor: torch.Tensor) -> None:
-    rank, n = dist.get_rank(), dist.get_world_size()
-    chunks = tensor.chunk(n)
-    for step in range(2 * (n - 1)):
-        outgoing, incoming = chunks[(rank - step) % n], chunks[(rank - step - 1) % n]
-        arrived = torch.empty_like(incoming)
-        request = dist.isend(outgoing, (rank + 1) % n)
-        dist.recv(arrived, (rank - 1) % n)
-        request.wait()
-        incoming.copy_(incoming + arrived if step < n - 1 else arrived)
-
-
-def _halving(tensor: torch.Tensor) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
-    rank, piece, distance, steps = dist.get_rank(), tensor, dist.get_world_size() // 2, []
-    while distance:
-        lower, upper = piece.tensor_split(2)
-        keep, give = (upper, lower) if rank & distance else (lower, upper)
-        arrived = torch.empty_like(keep)
-        exchange(give, arrived, rank ^ distance)
-        keep.add_(arrived)
-        steps.append((rank ^ distance, keep, give))
-        piece, distance = keep, distance // 2
-    return steps
-
-
-def _forgets_the_doubling(tensor: torch.Tensor) -> None:
-    _halving(tensor)
-
-
-def _adds_in_the_doubling_too(tensor: torch.Tensor) -> None:
-    for partner, keep, give in reversed(_halving(tensor)):
-        arrived = torch.empty_like(give)
-        exchange(keep, arrived, partner)
-        give.add_(arrived)
-
-
-def _returns_a_new_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    result = tensor.clone()
-    _every_other_way_round(result)
-    return result
-
-
-def _blocks_on_both_sides(tensor: torch.Tensor) -> None:
-    partner = dist.get_rank() ^ 1
-    dist.send(tensor, partner)
-    dist.recv(tensor, partner)
-
-
 def _every_other_way_round(tensor: torch.Tensor) -> None:
-    """Write it by index arithmetic, nearest partner first, with batched point-to-point operations."""
+    """Write it by index arithmetic, nearest partner first."""
     rank, world_size = dist.get_rank(), dist.get_world_size()
     first, count, distance = 0, tensor.numel(), 1
     path = []
@@ -177,16 +115,10 @@ def _every_other_way_round(tensor: torch.Tensor) -> None:
         first, distance = mine, distance * 2
     for distance, mine, theirs, count in path:
         arrived = torch.empty(count, dtype=tensor.dtype)
-        _batch(tensor[theirs : theirs + count], arrived, rank ^ distance)
+        exchange(tensor[theirs : theirs + count], arrived, rank ^ distance)
         tensor[mine : mine + count] += arrived
     for distance, mine, theirs, count in reversed(path):
-        _batch(tensor[mine : mine + count], tensor[theirs : theirs + count], rank ^ distance)
-
-
-def _batch(outgoing: torch.Tensor, incoming: torch.Tensor, partner: int) -> None:
-    operations = [dist.P2POp(dist.irecv, incoming, partner), dist.P2POp(dist.isend, outgoing, partner)]
-    for request in dist.batch_isend_irecv(operations):
-        request.wait()
+        exchange(tensor[mine : mine + count], tensor[theirs : theirs + count], rank ^ distance)
 
 
 def _by_recursion(tensor: torch.Tensor) -> None:
@@ -209,6 +141,12 @@ def _by_recursion(tensor: torch.Tensor) -> None:
     solve(tensor, dist.get_world_size() // 2)
 
 
+def _returns_a_new_tensor(tensor: torch.Tensor) -> torch.Tensor:
+    result = tensor.clone()
+    reference(result)
+    return result
+
+
 def _calls_the_library(tensor: torch.Tensor) -> None:
     dist.all_reduce(tensor)
 
@@ -225,7 +163,6 @@ EXERCISE = on_ranks(
     difficulty=3,
     minutes=25,
     place=1,
-    budget="2·log₂ n messages and 2(n - 1)/n·K bytes sent by each rank",
     task="""
 Sum a tensor over n ranks, n a power of two, in 2·log₂ n steps instead of the ring's 2(n - 1), with the ring's bytes. At
 step s a rank exchanges half of its current piece with the rank whose number differs from its own in one bit, adds what
@@ -244,6 +181,29 @@ their like); the tensor is changed in place.
     why=why,
     waiting=waiting,
     passes="Every rank ends with the sum over all ranks.",
+    wrong=(
+        *traps("""
+            sends the whole tensor: (upper, lower) if rank & distance else (lower, upper) => tensor, tensor.clone()
+            and: reversed(steps) => []
+                sends the whole tensor in each step
+            forgets the doubling: reversed(steps) => []
+                the same steps backwards, is missing
+            adds in the doubling too: exchange(keep, give, partner) => kept = give.clone(); …; give += kept
+                it replaces what lies there
+            blocks on both sides: exchange(give, arrived => dist.send(give, partner); dist.recv(arrived
+                both wait for ever
+            adds in float32: keep += arrived => keep += arrived.float()
+                In call 2 in the same process, on a float64 tensor
+        """),
+        Wrong(ring_all_reduce, "2(n - 1) is the ring"),
+        Wrong(_returns_a_new_tensor, "works in place"),
+    ),
+    cheats=(
+        Wrong(_calls_the_library, "the library's allreduce"),
+        Wrong(_calls_it_by_a_back_door, "by a way that cannot be counted"),
+    ),
+    alternatives=(_every_other_way_round, _by_recursion),
+    budget="2·log₂ n messages and 2(n - 1)/n·K bytes sent by each rank",
     hints=(
         "Work out 4 ranks and 4 elements on paper. Step 1: rank r talks to r ^ 2. Who keeps which half, so that step 2 "
         "with r ^ 1 leaves every rank with another element? The bit that tells the partners apart also tells the "
@@ -257,17 +217,4 @@ their like); the tensor is changed in place.
     "pieces are K/2, K/4, … K/n, so each half sends K(n - 1)/n, the same as the ring; the number of steps falls from "
     "2(n - 1) to 2·log2(n), from 14 to 6 on 8 ranks. For small tensors, where each step costs its latency, that "
     "decides; for large ones a ring's fixed neighbours use the links better.",
-    wrong=(
-        Wrong(_sends_the_whole_tensor, "sends the whole tensor in each step"),
-        Wrong(_is_a_ring, "2(n - 1) is the ring"),
-        Wrong(_forgets_the_doubling, "the same steps backwards, is missing"),
-        Wrong(_adds_in_the_doubling_too, "it replaces what lies there"),
-        Wrong(_returns_a_new_tensor, "works in place"),
-        Wrong(_blocks_on_both_sides, "both wait for ever"),
-    ),
-    alternatives=(_every_other_way_round, _by_recursion),
-    cheats=(
-        Wrong(_calls_the_library, "the library's allreduce"),
-        Wrong(_calls_it_by_a_back_door, "by a way that cannot be counted"),
-    ),
 )

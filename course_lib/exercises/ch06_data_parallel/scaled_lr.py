@@ -5,7 +5,7 @@ Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour" (arXi
 
 from __future__ import annotations
 
-from course_lib.practice.checks.exercise import Wrong
+from course_lib.practice.checks.exercise import traps
 from course_lib.practice.checks.forms.arguments import real, whole
 from course_lib.practice.checks.forms.by_cases import by_cases
 
@@ -19,46 +19,6 @@ def reference(step: int, base_lr: float, world_size: int, warmup_steps: int) -> 
     """Rate of the linear scaling rule with gradual warm-up at ``step``, from 0."""
     done = min(step / warmup_steps, 1.0) if warmup_steps else 1.0
     return base_lr * (1 + done * (world_size - 1))
-
-
-def _starts_at_zero(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return base_lr * world_size * (min(1.0, step / warmup_steps) if warmup_steps else 1.0)
-
-
-def _never_stops_climbing(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return base_lr + base_lr * (world_size - 1) * step / max(warmup_steps, 1)
-
-
-def _counts_from_one(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step + 1, base_lr, world_size, warmup_steps)
-
-
-def _arrives_a_step_early(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step, base_lr, world_size, warmup_steps - 1 if warmup_steps > 1 else 0)
-
-
-def _takes_the_square_root(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step, base_lr, world_size**0.5, warmup_steps)
-
-
-def _divides_by_no_warmup(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return base_lr * (1 + (world_size - 1) * min(1.0, step / warmup_steps))
-
-
-def _keeps_a_step_of_warmup(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step, base_lr, world_size, max(warmup_steps, 1))
-
-
-def _jumps(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return base_lr if step < warmup_steps else base_lr * world_size
-
-
-def _forgets_the_warmup(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step, base_lr, world_size, 0)
-
-
-def _typed_in(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
-    return reference(step, 0.1, 32, 2_000)
 
 
 def _by_cases(step: int, base_lr: float, world_size: int, warmup_steps: int) -> float:
@@ -82,7 +42,6 @@ EXERCISE = by_cases(
     difficulty=1,
     minutes=10,
     place=5,
-    budget="no communication: every rank computes the same rate from the step alone",
     task="""
 Data parallelism on n ranks makes the batch n times as large. The linear scaling rule then takes n times the learning
 rate, reached gradually: the rate climbs in a straight line from `base_lr` at step 0 to `base_lr * world_size` at step
@@ -101,6 +60,35 @@ trained ImageNet at batch 8,192 with 3.2, from 0.1 at batch 256.
     passes="From base_lr at step 0 in a straight line to base_lr·world_size, then flat; right for one rank and without "
     "warm-up too.",
     otherwise="The rate is a straight line from (0, base_lr) to (warmup_steps, base_lr·world_size), then flat.",
+    wrong=traps("""
+        starts at zero: base_lr * (1 + done * (world_size - 1)) => base_lr * done * world_size
+            The warm-up starts at the rate that is known to work for one rank, not at zero.
+        never stops climbing: min(step / warmup_steps, 1.0) if warmup_steps else 1.0 => step / max(warmup_steps, 1)
+            The rate goes on climbing after the warm-up; it must stay at base_lr·world_size.
+        counts from one: step / warmup_steps => (step + 1) / warmup_steps
+            Steps count from 0: the first step has not climbed yet. Is there a + 1 too many?
+        arrives a step early: warmup_steps, 1.0) if warmup_steps => (warmup_steps - 1), 1.0) if warmup_steps > 1
+            The line ends at step warmup_steps, one later: there is a - 1 too many.
+        takes the square root: (world_size - 1) => (world_size**0.5 - 1)
+            That is the square root rule. With n times the batch, linear scaling takes n times the rate.
+        divides by no warmup: if warmup_steps else 1.0 =>
+            warmup_steps = 0 means no warm-up: do not divide by it.
+        keeps a step of warmup: warmup_steps, 1.0) if warmup_steps else 1.0 => max(warmup_steps, 1), 1.0)
+            Without warm-up step 0 already has the whole rate: dividing by 1 delays it.
+        jumps: min(step / warmup_steps, 1.0) if warmup_steps else 1.0 => step >= warmup_steps
+            The rate stays low and then jumps; a gradual warm-up climbs by the same amount at every
+            step.
+        forgets the warmup: min(step / warmup_steps, 1.0) if warmup_steps else 1.0 => 1.0
+            There is no warm-up: a rate of world_size times the old one at step 0 makes training
+            diverge.
+    """),
+    cheats=traps("""
+        types the example in: base_lr * (1 + done * (world_size - 1)) => 0.1 * (1 + 31 * min(step / 2_000, 1.0))
+            It is right for base_lr = 0.1 on 32 ranks and wrong for other values: a number typed in is
+            not a rule.
+    """),
+    alternatives=(_by_cases, _by_weights),
+    budget="no communication: every rank computes the same rate from the step alone",
     hints=(
         "Draw the rate over the steps for 4 ranks and a warm-up of 10 steps. Which two points fix the line, and "
         "where does it stop being one?",
@@ -112,30 +100,4 @@ trained ImageNet at batch 8,192 with 3.2, from 0.1 at batch 256.
     "steps, n times the rate lands at the same place. Early in training it changes a lot, hence the warm-up. The "
     "rule ends where the batch passes the critical batch size: 8,192 still worked for ResNet-50, larger ones lost "
     "accuracy. For Adam many scale by the square root instead.",
-    wrong=(
-        Wrong(_starts_at_zero, "The warm-up starts at the rate that is known to work for one rank, not at zero."),
-        Wrong(
-            _never_stops_climbing, "The rate goes on climbing after the warm-up; it must stay at base_lr·world_size."
-        ),
-        Wrong(_counts_from_one, "Steps count from 0: the first step has not climbed yet. Is there a + 1 too many?"),
-        Wrong(_arrives_a_step_early, "The line ends at step warmup_steps, one later: there is a - 1 too many."),
-        Wrong(
-            _takes_the_square_root,
-            "That is the square root rule. With n times the batch, linear scaling takes n times the rate.",
-        ),
-        Wrong(_divides_by_no_warmup, "warmup_steps = 0 means no warm-up: do not divide by it."),
-        Wrong(_keeps_a_step_of_warmup, "Without warm-up step 0 already has the whole rate: dividing by 1 delays it."),
-        Wrong(_jumps, "The rate stays low and then jumps; a gradual warm-up climbs by the same amount at every step."),
-        Wrong(
-            _forgets_the_warmup,
-            "There is no warm-up: a rate of world_size times the old one at step 0 makes training diverge.",
-        ),
-    ),
-    alternatives=(_by_cases, _by_weights),
-    cheats=(
-        Wrong(
-            _typed_in,
-            "It is right for base_lr = 0.1 on 32 ranks and wrong for other values: a number typed in is not a rule.",
-        ),
-    ),
 )

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import torch
 import torch.distributed as dist
 
-from course_lib.practice.checks.exercise import Trial, Wrong
+from course_lib.practice.checks.exercise import Trial, Wrong, traps
 from course_lib.practice.checks.forms.on_ranks import Seen, most_sent_to_one, on_ranks
-from course_lib.practice.checks.traffic_log import rounds
-from course_lib.practice.checks.verdict import Finding, cost, failed
+from course_lib.practice.checks.verdict import Finding, failed
 
 
 def tree_broadcast(tensor: torch.Tensor) -> None:
@@ -50,43 +49,32 @@ def why(seen: Seen) -> tuple[str, str]:
 
 def costs(seen: Seen) -> Iterator[Finding]:
     """Bytes in all, messages of the busiest rank, rounds."""
-    n, limit, where = seen.n, (seen.n - 1).bit_length(), f"on {seen.n} ranks"
+    n, limit = seen.n, (seen.n - 1).bit_length()
     twice, peer = max(map(most_sent_to_one, seen.logs))
     if twice > 1:
         yield failed(
             f"One rank sends {twice} messages to rank {peer}; one is enough.",
             "The whole tensor fits into one message. Cut into pieces, or repeated, each message costs its latency.",
         )
-    yield cost(
+    yield seen.cost(
         "sent by all ranks together",
-        sum(log.bytes_sent for log in seen.logs),
         (n - 1) * seen.K,
-        "bytes",
         "Some rank receives the tensor although it has it. Each of the n - 1 other ranks needs it once."
         if sum(log.messages for log in seen.logs) >= n
         else "The messages are larger than the tensor: send it in its own type.",
-        where,
     )
-    yield cost(
-        "messages sent by the busiest rank",
-        max(log.messages for log in seen.logs),
+    yield seen.cost(
+        "messages sent by each rank",
         limit,
-        "messages",
         "That is a star: one rank serves all others while they look on, and its link carries everything. A rank that "
         "has received can send too.",
-        where,
     )
-    depth = rounds(seen.logs)
-    if depth is not None:
-        yield cost(
-            "rounds until the last rank has it",
-            depth,
-            limit,
-            "rounds",
-            "The messages are few, but they wait for one another, as in a chain. In each round every rank that has the "
-            "tensor should send it: 1, 2, 4, 8 ranks have it.",
-            where,
-        )
+    yield seen.cost(
+        "rounds until the last rank has it",
+        limit,
+        "The messages are few, but they wait for one another, as in a chain. In each round every rank that has the "
+        "tensor should send it: 1, 2, 4, 8 ranks have it.",
+    )
 
 
 def waiting(trial: Trial) -> str:
@@ -97,59 +85,6 @@ def waiting(trial: Trial) -> str:
             "Check that the partner's number is below n, and that each isend is waited for."
         )
     return "A rank waits for a message that nobody sends: sender and receiver compute the same round differently."
-
-
-def _star(tensor: torch.Tensor) -> None:
-    if dist.get_rank() == 0:
-        for other in range(1, dist.get_world_size()):
-            dist.send(tensor, other)
-    else:
-        dist.recv(tensor, 0)
-
-
-def _chain(tensor: torch.Tensor) -> None:
-    rank = dist.get_rank()
-    if rank > 0:
-        dist.recv(tensor, rank - 1)
-    if rank < dist.get_world_size() - 1:
-        dist.send(tensor, rank + 1)
-
-
-def _assumes_a_power_of_two(tensor: torch.Tensor) -> None:
-    rank, distance = dist.get_rank(), 1
-    while distance < dist.get_world_size():
-        if rank < distance:
-            dist.send(tensor, rank + distance)
-        elif rank < 2 * distance:
-            dist.recv(tensor, rank - distance)
-        distance *= 2
-
-
-def _leaves_the_odd_ones_out(tensor: torch.Tensor) -> None:
-    rank, n, distance = dist.get_rank(), dist.get_world_size(), 1
-    while 2 * distance <= n:
-        if rank < distance:
-            dist.send(tensor, rank + distance)
-        elif rank < 2 * distance:
-            dist.recv(tensor, rank - distance)
-        distance *= 2
-
-
-def _sends_to_those_who_have_it(tensor: torch.Tensor) -> None:
-    rank, n = dist.get_rank(), dist.get_world_size()
-    reference(tensor)
-    if n > 1 and rank == n - 1:
-        dist.send(tensor, 0)
-    elif n > 1 and rank == 0:
-        dist.recv(tensor, n - 1)
-
-
-def _forgets_the_receive(tensor: torch.Tensor) -> None:
-    rank, n, distance = dist.get_rank(), dist.get_world_size(), 1
-    while distance < n:
-        if rank < distance and rank + distance < n:
-            dist.isend(tensor, rank + distance)
-        distance *= 2
 
 
 def _by_halving_a_range(tensor: torch.Tensor) -> None:
@@ -198,11 +133,10 @@ EXERCISE = on_ranks(
     difficulty=2,
     minutes=15,
     place=2,
-    budget="(n - 1)·K bytes in all, ⌈log₂ n⌉ rounds, no rank sends more than ⌈log₂ n⌉ messages",
     task="""
 Rank 0 has the tensor. In each round every rank that has it sends it to one that has not, so that the number of ranks
 that have it doubles. It must work for any number of ranks from 1 to 8, not only for powers of two. Use point-to-point
-messages; the tensor is changed in place on all ranks but rank 0.
+messages; the tensor, contiguous and of any shape (0-d too) and type, is changed in place on all ranks but rank 0.
 """,
     stub=tree_broadcast,
     reference=reference,
@@ -214,6 +148,36 @@ messages; the tensor is changed in place on all ranks but rank 0.
     why=why,
     waiting=waiting,
     passes="Every rank holds rank 0's values.",
+    wrong=traps("""
+        star: rank < have and rank + have < world_size => rank == 0
+        and: have <= rank < 2 * have => rank == have
+        and: have *= 2 => have += 1
+            That is a star
+        chain: rank < have and rank + have < world_size => rank == have - 1
+        and: rank + have => rank + 1
+        and: have <= rank < 2 * have => rank == have
+        and: rank - have => rank - 1
+        and: have *= 2 => have += 1
+            as in a chain
+        assumes a power of two: and rank + have < world_size =>
+            3 is no power of two
+        leaves the odd ones out: while have < world_size => while 2 * have <= world_size
+            some rank never gets one
+        sends to those who have it: dist.send(tensor, rank + have) => …; dist.recv(tensor, rank + have)
+        and: dist.recv(tensor, rank - have) => …; dist.send(tensor, rank - have)
+            although it has it
+        forgets the receive: dist.send(tensor => dist.isend(tensor
+        and: have <= rank < 2 * have => False
+            stays in a buffer
+        sends a slice: dist.send(tensor => dist.send(tensor[:]
+            slice() cannot be applied to a 0-dim tensor
+    """),
+    cheats=(
+        Wrong(_calls_the_library, "the library's broadcast"),
+        Wrong(_hides_what_it_sends, "the library's broadcast"),
+    ),
+    alternatives=(_by_halving_a_range, _by_lowest_bit),
+    budget="(n - 1)·K bytes in all, ⌈log₂ n⌉ rounds, no rank sends more than ⌈log₂ n⌉ messages",
     hints=(
         "Draw who has the tensor after each round on 5 ranks: {0}, {0, 1}, {0, 1, 2, 3}, all. Which rank can have "
         "served rank 3 in the second round, and which one rank 4 in the third?",
@@ -226,17 +190,4 @@ messages; the tensor is changed in place on all ranks but rank 0.
     "together carry (n - 1)·K, and no algorithm can do with less; the star sends as many bytes, but one after the "
     "other over one link. For large tensors libraries cut the tensor into pieces and send them down a chain, one "
     "behind the other: more rounds, each much shorter.",
-    wrong=(
-        Wrong(_star, "That is a star"),
-        Wrong(_chain, "as in a chain"),
-        Wrong(_assumes_a_power_of_two, "3 is no power of two"),
-        Wrong(_leaves_the_odd_ones_out, "some rank never gets one"),
-        Wrong(_sends_to_those_who_have_it, "although it has it"),
-        Wrong(_forgets_the_receive, "stays in a buffer"),
-    ),
-    alternatives=(_by_halving_a_range, _by_lowest_bit),
-    cheats=(
-        Wrong(_calls_the_library, "the library's broadcast"),
-        Wrong(_hides_what_it_sends, "the library's broadcast"),
-    ),
 )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from course_lib.practice.checks import finding
+from course_lib.practice.checks.changed import source_of
 from course_lib.practice.checks.exercise import Answer, Exercise, signature_text
 
 _OWN = "course_lib.exercises"  # where the references are
@@ -84,12 +85,14 @@ def is_untouched(answer: Answer) -> bool:
 
 def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
     """Return the names in the answer's own source that the exercise asks to write and not to call."""
-    tree = syntax(answer)
-    if tree is None:
-        return []
-    last = {name.rpartition(".")[2] for name in exercise.forbidden}
-    used = set()
-    for node in ast.walk(tree):
+    used, last = names_in(answer), {name.rpartition(".")[2] for name in exercise.forbidden}
+    return [_OWN] if _OWN in used else sorted(used & last)
+
+
+def names_in(answer: Answer) -> set[str]:
+    """Return the names in the answer's own source, of variables, attributes and imports; _OWN for the exercises'."""
+    used: set[str] = set()
+    for node in ast.walk(syntax(answer) or ast.Module([], [])):
         if isinstance(node, ast.Name):
             used.add(node.id)
         elif isinstance(node, ast.Attribute):
@@ -98,15 +101,15 @@ def forbidden_names(exercise: Exercise, answer: Answer) -> list[str]:
             used.update(alias.name for alias in node.names)
             own = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             if any(name.startswith(_OWN) for name in own):
-                return [_OWN]
-    return sorted(used & last)
+                used.add(_OWN)
+    return used
 
 
 def syntax(answer: Answer) -> ast.Module | None:
     """Parse the answer's source, or return None where there is none to read."""
     answer = getattr(answer, "func", answer)
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
+        tree = ast.parse(textwrap.dedent(source_of(answer)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
     # Python 3.13 keeps the text of `python -c`, and gives it for whatever was made by `exec` in that process.
@@ -115,7 +118,7 @@ def syntax(answer: Answer) -> ast.Module | None:
 
 def _code_name(answer: Answer) -> str:
     code = getattr(inspect.unwrap(answer), "__code__", None)
-    return code.co_name if code is not None else getattr(answer, "__name__", "<lambda>")
+    return code.co_name if code is not None else getattr(answer, "__qualname__", "<lambda>").rpartition(".")[2]
 
 
 def _is_empty(statement: ast.stmt) -> bool:

@@ -12,32 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from course_lib.practice.checks.changed import Answer, Changed, Wrong, resolved, traps, variant
 from course_lib.practice.checks.stopped import Stopped
 from course_lib.practice.checks.verdict import Finding
 
-Answer = Callable[..., Any]  # the reader's function, or class
+__all__ = ["Answer", "Changed", "Exercise", "Trial", "Wrong", "resolved", "signature_text", "traps", "variant"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of an answer. name: begins a failure's sentence, "on 4 ranks"; given: plain data for `drive`."""
+    """One run of an answer: name begins a failure's sentence, "on 4 ranks"; given is plain data for `drive`."""
 
     name: str
     world_size: int = 1
     given: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """An answer that must be rejected, and words of the sentence that rejects it."""
-
-    code: Answer
-    message: str
-
-    @property
-    def name(self) -> str:
-        """The code's name in words."""
-        return self.code.__name__.strip("_").replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -51,8 +39,8 @@ class Exercise:
     trial and what stopped it, what usually stands behind it. forbidden: dotted names of what the task asks to write
     and not to call. reference_needs: functions that the reference calls, in the same file. limit: seconds for one
     trial. everywhere: why the same call gives the same result on every machine, where the task says so; then each trial
-    runs once more in another interpreter, which has another hash seed, process id and host name. cheats: answers that
-    have the result without doing the work, where there are any.
+    runs once more in another interpreter, which has another hash seed, process id and host name. wrong, and
+    cheats, which have the result without doing the work: a `Changed` is the reference with a text replaced.
     """
 
     id: str
@@ -69,9 +57,9 @@ class Exercise:
     judge: Callable[[Trial, list[Any]], Iterable[Finding]]
     hints: tuple[str, str, str]
     explanation: str
-    wrong: tuple[Wrong, ...]
+    wrong: Sequence[Wrong]
     alternatives: tuple[Answer, ...]
-    cheats: tuple[Wrong, ...] = ()
+    cheats: Sequence[Wrong] = ()
     explain_stop: Callable[[Trial, Stopped], str] = lambda trial, stopped: ""
     forbidden: tuple[str, ...] = ()
     reference_needs: tuple[Callable[..., Any], ...] = ()
@@ -79,6 +67,8 @@ class Exercise:
     everywhere: str = ""
 
     def __post_init__(self) -> None:
+        for field_name in ("wrong", "cheats"):
+            object.__setattr__(self, field_name, resolved(self.reference, getattr(self, field_name)))
         if not re.fullmatch(r"\d\d\.[a-z][a-z0-9_]*", self.id):
             raise ValueError(f"id={self.id!r}: an exercise's id is its chapter and name, like '06.tree_broadcast'.")
         if self.difficulty not in (1, 2, 3):

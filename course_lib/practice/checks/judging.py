@@ -9,9 +9,10 @@ import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from course_lib.practice.checks import answer as answers
+from course_lib.practice.checks.changed import source_of
 from course_lib.practice.checks.elsewhere import get_ready, same_elsewhere
 from course_lib.practice.checks.exercise import Answer, Exercise, Trial
 from course_lib.practice.checks.in_rank import Seen
@@ -19,6 +20,10 @@ from course_lib.practice.checks.limits import Stopped, run_trial
 from course_lib.practice.checks.verdict import Finding, failed
 
 SHOWN_LINES = 12
+_HASH = (
+    "Your code calls hash(), and hash() of text differs from process to process: what ranks put in order by it, each "
+    "has in another order. Take an order that follows from the model or the rank."
+)
 
 
 @dataclass
@@ -56,6 +61,8 @@ def judge(exercise: Exercise, answer: Answer, seed: int | None = None) -> Verdic
     kept: dict[str, Finding] = {}
     for trial in exercise.trials(random.Random(secrets.randbits(32) if seed is None else seed)):
         verdict.status = _try(exercise, answer, trial, verdict, kept)
+        if verdict.status == "failed":
+            _note_hash(answer, trial, kept)
         if verdict.status != "passed":
             break
     if verdict.status == "passed" and not any(found.ok for found in kept.values()):
@@ -63,6 +70,14 @@ def judge(exercise: Exercise, answer: Answer, seed: int | None = None) -> Verdic
         verdict.status = "failed"
     verdict.findings = list(kept.values())
     return verdict
+
+
+def _note_hash(answer: Answer, trial: Trial, kept: dict[str, Finding]) -> None:
+    """Say of a failure on ranks that hash() is used, which each rank computes in its own way."""
+    if trial.world_size > 1 and "hash" in answers.names_in(answer):
+        for key, found in kept.items():
+            if not found.ok:
+                kept[key] = replace(found, why=_HASH)
 
 
 _judged: dict[str, Verdict] = {}
@@ -85,7 +100,7 @@ def source_key(exercise: Exercise, answer: Answer) -> str:
     for one in (exercise.stub, answer):
         file = inspect.getsourcefile(inspect.unwrap(one))
         texts.append("".join(linecache.getlines(file)) if file else "")
-        texts.append(inspect.getsource(one))
+        texts.append(source_of(one))
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 

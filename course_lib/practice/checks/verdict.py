@@ -91,5 +91,26 @@ def close(actual: Tensor, expected: Tensor, tolerance: float) -> bool:
     """Say whether two tensors of one shape differ by at most `tolerance` times the largest expected value."""
     if actual.shape != expected.shape:
         return False
-    scale = max(expected.abs().max().item(), 1e-12) if expected.numel() else 1.0
-    return bool(((actual.double() - expected.double()).abs() <= tolerance * scale).all())
+    got, want = _array(actual), _array(expected)
+    if not want.size:
+        return True
+    most = tolerance * max(float(want.max()), -float(want.min()), 1e-12)
+    return bool((((got - want) <= most) & ((want - got) <= most)).all())
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Say whether two tensors have one type, one shape and equal elements; not-a-number equals itself."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    one, other = _array(a), _array(b)
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _array(tensor: Tensor) -> Any:
+    """Return a tensor's elements in numpy, by methods that no cell can have replaced on torch.Tensor."""
+    import torch
+
+    base = torch._C.TensorBase
+    if tensor.dtype.is_floating_point:
+        tensor = base.to(tensor, torch.float64)
+    return base.numpy(base.detach(tensor))

@@ -2,8 +2,9 @@
 
 import functools
 
-from course_lib.exercises.ch06_data_parallel import _bucketed_ddp_answers as buckets
+from course_lib.exercises.ch06_data_parallel.bucketed_ddp import Reference
 from course_lib.practice.checks import finding
+from course_lib.practice.checks.exercise import variant
 from tests.practice.checks.reader_answers import accepted, named, rejected, right, verdict
 
 
@@ -29,16 +30,8 @@ def test_caches_decorators_partials_and_numbers_of_numpy_are_accepted():
 
 
 def test_a_bucket_that_is_closed_by_the_parameter_that_fills_it_is_right():
-    class ClosesWhenFull(buckets._Buckets):
-        def make_groups(self, parameters):
-            groups = [[]]
-            for parameter in parameters[::-1]:
-                if sum(one.nbytes for one in groups[-1]) >= self.limit_bytes:
-                    groups.append([])
-                groups[-1].append(parameter)
-            return groups
-
-    accepted("06.bucketed_ddp", ClosesWhenFull)
+    rule = "size and size + parameter.nbytes > limit_bytes"
+    accepted("06.bucketed_ddp", variant(Reference, "closes when full", (rule, "size >= limit_bytes")))
 
 
 def test_what_hides_its_name_counts_by_the_variable_that_holds_it():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from course_lib.practice.checks.exercise import Answer
-from course_lib.practice.checks.verdict import apart, close
+from course_lib.practice.checks.verdict import apart, close, same
 
 _ABSENT = object()
 
@@ -27,7 +27,7 @@ def agree(got: Any, want: Any, tolerance: float) -> bool:
         return got.keys() == want.keys() and all(agree(got[key], want[key], tolerance) for key in want)
     if type(want).__name__ == "Tensor":
         return got.dtype == want.dtype and (
-            close(got, want, tolerance) if want.is_floating_point() else got.equal(want)
+            close(got, want, tolerance) if want.dtype.is_floating_point else same(got, want)
         )
     return bool(got == want)
 

@@ -6,8 +6,10 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
+
+_ALL_ENDS = 4  # so many arguments are tried with all of them at an end
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,38 @@ def one_of(*values: Any) -> Argument:
 def calls(arguments: Mapping[str, Argument], optional: int, rng: random.Random, draws: int = 12) -> list[list[Any]]:
     """Return calls for these arguments, in the order of the function's parameters.
 
-    Drawn at random; each argument at its ends, and each pair of arguments; each pair of whole ones equal and one beside
-    (a - 1, a, a + 1); and two calls that differ in one argument alone, for each, as a cache with too small a key would
-    show. optional: so many of the last have a default and are left out in some calls.
+    Drawn at random; each argument at its ends, each pair of arguments, and all of them; each pair of whole ones equal
+    and one beside (a - 1, a, a + 1); what else is in such a call is drawn away from its ends. And two calls that differ
+    in one argument alone, for each, as a cache with too small a key would show. optional: so many of the last have a
+    default and are left out in some calls.
     """
     names = list(arguments)
 
     def drawn() -> dict[str, Any]:
         return {name: argument.draw(rng) for name, argument in arguments.items()}
 
+    def inside() -> dict[str, Any]:
+        """Draw a call none of whose arguments is at an end, where that can be: one end alone is then what is tried."""
+        tries = [drawn() for _ in range(8)]
+        return {
+            name: next((one[name] for one in tries if one[name] not in argument.ends), tries[0][name])
+            for name, argument in arguments.items()
+        }
+
     found = [drawn() for _ in range(draws)]
-    for name, argument in arguments.items():
-        found += [drawn() | {name: end} for end in argument.ends]
-    for a, b in combinations(names, 2):  # two traps that meet: no warm-up at step 0
-        found += [drawn() | {a: one, b: other} for one in arguments[a].ends for other in arguments[b].ends]
+    with_ends = [name for name in names if arguments[name].ends]
+    counts = {1, 2, len(with_ends) if len(with_ends) <= _ALL_ENDS else 1}
+    for count in counts:  # traps that meet: no warm-up at step 0
+        for some in combinations(with_ends, count):
+            found += [
+                inside() | dict(zip(some, ends, strict=True))
+                for ends in product(*(arguments[one].ends for one in some))
+            ]
     wholes = [name for name in names if arguments[name].whole and type(arguments[name].ends[0]) is int]
     for a in wholes:
         for b in wholes:
             if a != b:
-                base = drawn()
+                base = inside()
                 found += [base | {a: base[b] + off} for off in (-1, 0, 1) if arguments[a].allowed(base[b] + off)]
     one, other = drawn(), drawn()
     found += [one, *(one | {name: other[name]} for name in names)]

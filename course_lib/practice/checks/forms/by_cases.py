@@ -18,10 +18,11 @@ import inspect
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from course_lib.practice.checks.exercise import Answer, Exercise, Trial, Wrong
+from course_lib.practice.checks.exercise import Answer, Changed, Exercise, Trial, Wrong, resolved
 from course_lib.practice.checks.forms.agreement import agree, written
 from course_lib.practice.checks.forms.arguments import Argument, again, calls
 from course_lib.practice.checks.verdict import Finding, failed, kind, passed
@@ -33,7 +34,7 @@ def by_cases(
     *,
     stub: Answer,
     reference: Answer,
-    wrong: Sequence[Wrong],
+    wrong: Sequence[Wrong | Changed],
     passes: str,
     otherwise: str = "",
     arguments: Mapping[str, Argument] | None = None,
@@ -41,9 +42,10 @@ def by_cases(
     make_calls: Callable[[random.Random], list[list[Any]]] | None = None,
     expected: Answer | None = None,
     properties: Judge | None = None,
+    arithmetic: bool = False,
     unequal: str = "A result must depend on the arguments alone, and not on what was called before.",
     tolerance: float = 1e-9,
-    cheats: Sequence[Wrong] = (),
+    cheats: Sequence[Wrong | Changed] = (),
     limit: float = 5.0,
     **rest: Any,
 ) -> Exercise:
@@ -53,19 +55,27 @@ def by_cases(
     instead of both, the calls (each with all its ranks, say). passes: what is said of a right answer. otherwise: the
     advice where no wrong program agrees. expected: what the reference's result is compared with, by default itself.
     properties: where more than one result is right, the judge of (calls, results) instead of a comparison; unequal: why
-    equal calls must give equal results there. tolerance: relative, for floats. rest: as for Exercise.
+    equal calls must give equal results there. arithmetic: the task asks what a product of matrices costs, so none may
+    be run. tolerance: relative, for floats. rest: as for Exercise.
     """
-    programs = tuple(wrong) + tuple(cheats)
+    wrong, cheats = resolved(reference, wrong), resolved(reference, cheats)
+    programs = wrong + cheats
     by_default = [p for p in inspect.signature(stub).parameters.values() if p.default is not p.empty]
 
     def trials(rng: random.Random) -> list[Trial]:
         made = make_calls(rng) if make_calls else [list(example) for example in examples]
         if arguments is not None:
             made += calls(arguments, len(by_default), rng)
-        return [Trial("", 1, {"calls": again(made, rng), "noise": rng.randrange(2**31), "name": stub.__name__})]
+        given = {"calls": again(made, rng), "noise": rng.randrange(2**31), "name": stub.__name__}
+        return [Trial("", 1, given | {"arithmetic": arithmetic})]
 
     def judge(trial: Trial, seen: list[Any]) -> Iterator[Finding]:
         asked, results, changed = trial.given["calls"], seen[0]["results"], seen[0]["changed"]
+        if seen[0]["ran"]:
+            yield failed(
+                f"{written(stub, asked[seen[0]['ran'][0]])} {seen[0]['ran'][1]}.",
+                "The result follows from the arguments alone: nothing of these sizes is made or run, small or large.",
+            )
         if changed:
             said = f"{written(stub, asked[changed[0][0]])} changed its argument {changed[0][1]}."
             yield failed(said, "What is handed over belongs to the caller: work on a copy.")
@@ -84,8 +94,8 @@ def by_cases(
     return Exercise(
         stub=stub,
         reference=reference,
-        wrong=tuple(wrong),
-        cheats=tuple(cheats),
+        wrong=wrong,
+        cheats=cheats,
         trials=trials,
         drive=drive,
         judge=judge,
@@ -95,14 +105,18 @@ def by_cases(
     )
 
 
-def drive(answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: int, name: str) -> dict[str, Any]:
+def drive(
+    answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: int, name: str, arithmetic: bool = False
+) -> dict[str, Any]:
     """Make all calls, and note what else they do.
 
     changed: (number of the call, place of the argument); drew: (number of the call, whose global generator was used);
-    sent: how many collectives, sends and receives were called.
+    sent: how many collectives, sends and receives were called; ran: (number of the call, what it did that arithmetic
+    alone does not), where it then ended.
     """
     from course_lib.lab.gang.where import calls_so_far
     from course_lib.practice.checks.elsewhere import equal
+    from course_lib.practice.checks.forms.arithmetic import NotArithmetic, only_arithmetic
     from course_lib.practice.checks.plain import plain
 
     results, changed, drew, sent = [], [], [], calls_so_far()
@@ -111,7 +125,10 @@ def drive(answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: 
         before_all = _generators()
         given = copy.deepcopy(call)
         try:
-            got = answer(*given)
+            with only_arithmetic() if arithmetic else nullcontext():
+                got = answer(*given)
+        except NotArithmetic as stopped:
+            return {"results": results, "changed": [], "drew": [], "sent": 0, "ran": [number, str(stopped)]}
         except Exception as error:
             error.add_note(f"In the call {_written(name, call)}.")
             raise
@@ -122,7 +139,7 @@ def drive(answer: Callable[..., Any], rank: int, calls: list[list[Any]], noise: 
             if not equal(plain(before), plain(after))
         ]
         drew += [[number, name] for name, state in _generators().items() if before_all.get(name, state) != state]
-    return {"results": results, "changed": changed, "drew": drew, "sent": calls_so_far() - sent}
+    return {"results": results, "changed": changed, "drew": drew, "sent": calls_so_far() - sent, "ran": []}
 
 
 def _disturb(seed: int) -> None:
@@ -190,15 +207,21 @@ def _first_fault(
             text,
             "Something is kept between calls: a global, a default that is changed, a cache whose key is too small.",
         )
-    return written(stub, call, got, want), _why(asked, results, off, programs, tolerance)
+    given = [(program, _values(program.code, asked)) for program in programs]
+    if type(want) is int:  # a float of its size is another mistake, which has been named above
+        given = [(program, values) for program, values in given if type(values[off[0]]) is not float]
+    return written(stub, call, got, want), _why(asked, results, off, given, tolerance)
 
 
 def _why(
-    asked: list[list[Any]], results: list[Any], off: list[int], programs: Sequence[Wrong], tolerance: float
+    asked: list[list[Any]],
+    results: list[Any],
+    off: list[int],
+    given: Sequence[tuple[Wrong, list[Any]]],
+    tolerance: float,
 ) -> str:
     """Return the words of the wrong program that gives the answer's results: all of them, or all that are off."""
     fine = [n for n in range(len(asked)) if n not in set(off)]
-    given = [(program, _values(program.code, asked)) for program in programs]
     for places in (range(len(asked)), off):
         for program, values in given:
             # Right in most of the calls in which the program is wrong is another mistake, which only meets it there.

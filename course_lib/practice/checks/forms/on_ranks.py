@@ -6,9 +6,11 @@
     )
 
 On each world size one process a rank makes four calls: another length and dtype; the first shape in that dtype; the
-same tensor once more, with new values. The last three are views into the middle of a larger tensor, whose other
-elements must stay as they are. A last trial is on integers. The library's collectives are named, barriers among them;
-what one rank says it sent another must have received, and right values need a least number of bytes.
+same tensor once more, with new values, not-a-number and infinity among them. The last three are views into the middle
+of a larger tensor, whose other elements must stay as they are. Where any shape is allowed, a fifth has none (0-d). A
+last trial is on integers. Wide types hold values that no narrower one does. The library's collectives are named,
+barriers among them; what one rank says it sent another must have received, and right values need a least number of
+bytes.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_lib.practice.checks.exercise import Exercise, Trial
-from course_lib.practice.checks.traffic_log import Traffic, contradiction
-from course_lib.practice.checks.verdict import Finding, failed, kind, passed, ranks_where
+from course_lib.practice.checks.traffic_log import Traffic, contradiction, rounds
+from course_lib.practice.checks.verdict import Finding, cost, failed, kind, passed, ranks_where, same
 from course_lib.practice.desk.wording import count
 
 GUARD = 7_777  # what lies around a tensor that is a view
@@ -51,12 +53,30 @@ class Seen:
     @property
     def wrong(self) -> list[bool]:
         """By rank, whether its tensor is not as expected."""
-        return [not a.equal(b) for a, b in zip(self.results, self.expected, strict=True)]
+        return [not same(a, b) for a, b in zip(self.results, self.expected, strict=True)]
 
     @property
     def who(self) -> str:
         """The ranks whose tensor is not as expected, in words."""
         return ranks_where(self.wrong)
+
+    def cost(self, quantity: str, budget: float, why: str) -> Finding:
+        """Compare one of MEASURES, "sent by each rank" say, with the most that a right answer needs; why: it is more.
+
+        Where the order of the calls does not say how many rounds there were, no more are counted than allowed.
+        """
+        unit, measure = MEASURES[quantity]
+        measured = measure(self.logs)
+        where = f"K = {self.K:,} bytes on {self.n} ranks" if unit == "bytes" else f"on {self.n} ranks"
+        return cost(quantity, budget if measured is None else measured, budget, unit, why, where)
+
+
+MEASURES: dict[str, tuple[str, Callable[[list[Traffic]], int | None]]] = {  # by what is counted: unit, and how
+    "sent by each rank": ("bytes", lambda logs: max(log.bytes_sent for log in logs)),
+    "sent by all ranks together": ("bytes", lambda logs: sum(log.bytes_sent for log in logs)),
+    "messages sent by each rank": ("messages", lambda logs: max(log.messages for log in logs)),
+    "rounds until the last rank has it": ("rounds", rounds),
+}
 
 
 def on_ranks(
@@ -105,9 +125,9 @@ def on_ranks(
                 )
                 yield failed(text if text[:4] != "rank" else f"R{text[1:]}", words if number else fault.why)
                 return
-            for cost in costs(found):
-                if (len(trial.given["calls"]) > 1 and number == 0 and found.n > 1) or not cost.ok:
-                    yield cost
+            for one in costs(found):
+                if (len(trial.given["calls"]) > 1 and number == 0 and found.n > 1) or not one.ok:
+                    yield one
         yield passed(passes)
 
     return Exercise(
@@ -144,22 +164,27 @@ def _calls(lengths: tuple[int, int, int], dimensions: int) -> list[dict[str, Any
         {"shape": [second] if flat else [second // 4, 4], "dtype": "float64", "inside": True},
         {"shape": [first], "dtype": "float64", "inside": True},
         {"shape": [first], "dtype": "float64", "inside": True, "same": True},
+        *([] if flat else [{"shape": [], "dtype": "float32", "inside": False}]),
     ]
 
 
 def _describe(number: int, call: dict[str, Any]) -> str:
-    shape = " by ".join(map(str, call["shape"]))
+    shape = " by ".join(map(str, call["shape"])) or "no dimension (0-d)"
     where = " that is part of a larger tensor" if call["inside"] else ""
     where += ", the one of the call before with new values" if call.get("same") else ""
     return f"In call {number + 1} in the same process, on a {call['dtype']} tensor of {shape}{where}"
 
 
 def values(call: dict[str, Any], seed: int, number: int, rank: int) -> Any:
-    """Return what a rank holds before a call: small integers, whose sums are exact in any order."""
+    """Return what a rank holds before a call: integers, whose sums are exact in any order but in no narrower type."""
     import torch
 
+    most = {"float64": 2**40, "int64": 2**59}.get(call["dtype"], 99)
     generator = torch.Generator().manual_seed(seed + 1_000 * number + rank)
-    return torch.randint(-99, 100, call["shape"], generator=generator).to(getattr(torch, call["dtype"]))
+    found = torch.randint(-most, most + 1, call["shape"], generator=generator).to(getattr(torch, call["dtype"]))
+    if call.get("same") and rank == 0:
+        found.view(-1)[:2] = torch.tensor([math.nan, math.inf])
+    return found
 
 
 def drive(
@@ -237,8 +262,8 @@ def _faults(
             f"The tensor on {ranks_where([one['moved'] for one in by_rank])} lies elsewhere in memory after the call.",
             "Write into its own elements: views of it, and whoever else holds them, still see the old values.",
         )
-    due = [n for n, (a, b) in enumerate(zip(seen.inputs, seen.expected, strict=True)) if not a.equal(b)]
-    if due and all(seen.results[n].equal(seen.inputs[n]) for n in due):
+    due = [n for n, (a, b) in enumerate(zip(seen.inputs, seen.expected, strict=True)) if not same(a, b)]
+    if due and all(same(seen.results[n], seen.inputs[n]) for n in due):
         text = f"The tensor is as it was before the call, on {ranks_where([n in due for n in range(seen.n)])}."
         yield failed(text, "Write the result into it in place: a copy, or a new tensor of that name, is lost.")
     if any(seen.wrong):

@@ -57,14 +57,17 @@ def same_gradients(
     costs: Callable[[Round], Iterable[Finding]],
     passes: Callable[[Trial], str],
     explain_stop: Callable[[Trial, Any], str],
+    float64: float = 1e-9,
     **rest: Any,
 ) -> Exercise:
     """Return an exercise on gradients.
 
     make_trials: (name, world_size, rounds), each round plain data; act: `act(answer, rank, rounds)`, a generator of
     what each round left on a rank (a dictionary with a value for each of `names`, "traffic", "unasked" from `watched`,
-    and what else `costs` needs); alone: `alone(rounds, n)`, by round the values of a single process; names: what is
-    compared, and the sentence without its end, "The weights"; why: behind a value that is wrong. rest: as for Exercise.
+    "began", the number of collectives that prepare the work, where there are any, and what else `costs` needs); alone:
+    `alone(rounds, n)`, by round the values of a single process; names: what is compared, and the sentence without its
+    end, "The weights"; why: behind a value that is wrong; float64: the tolerance for that type, which float32 on the
+    way does not keep. rest: as for Exercise.
     """
 
     def trials(rng: Random) -> list[Trial]:
@@ -83,9 +86,16 @@ def same_gradients(
             if unasked:
                 yield failed(f"{unasked[0]}.", "Only what the task names may change.")
                 return
+            made = [
+                call for log, one in zip(logs, by_rank, strict=True) for call in log.collectives[one.get("began", 0) :]
+            ]
+            if any("barrier" in name for name, _ in made):
+                yield failed("Your code calls barrier.", "An all-reduce waits for all ranks already: it is not needed.")
+                return
             values = {name: [one[name] for one in by_rank] for name in names}
             for name, sentence in names.items():
-                wrong = [not close(one, expected[name], TOLERANCE) for one in values[name]]
+                tolerance = float64 if "float64" in str(expected[name].dtype) else TOLERANCE
+                wrong = [not close(one, expected[name], tolerance) for one in values[name]]
                 if any(wrong):
                     this = Round(n, number, rounds[number], name, values, expected, logs, by_rank)
                     where = f" in round {number + 1} in the same process" if number else ""

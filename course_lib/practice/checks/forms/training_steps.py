@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib.practice.checks.forms.same_gradients import Round, flat_gradient, flat_parameters, watched
 from course_lib.practice.checks.forms.tiny_gpt import pairs
-from course_lib.practice.checks.verdict import Finding, failed
+from course_lib.practice.checks.verdict import Finding, cost, failed
 
 STEPS = 3
 MakeModel = Callable[[dict[str, Any], int], nn.Module]  # from a round and a rank
@@ -69,7 +69,43 @@ def train_alone(make_model: MakeModel, rounds: list[dict[str, Any]], n: int) -> 
         yield {"weights": flat_parameters(model), "first": first, "sizes": sizes}
 
 
-def overlap(this: Round) -> Iterator[Finding]:
+def bucket_costs(this: Round) -> Iterator[Finding]:
+    """Bytes, buckets, calls, and on a plain model overlap, for `answer(model, limit_bytes)` with awkward models."""
+    sizes, limit, traps = this.expected["sizes"], this.given["more"][0], this.given["traps"]
+    if this.n == 1:
+        return
+    sent = [
+        [size for _, size in log.collectives[one["began"] :]] for log, one in zip(this.logs, this.more, strict=True)
+    ]
+    yield cost(
+        "handed to collectives by each rank",
+        max(map(sum, sent)),
+        STEPS * sum(sizes),
+        "bytes",
+        "A tied matrix has two names and one gradient; it is sent twice here." if "tied" in traps else "",
+        f"{STEPS} steps",
+    )
+    yield cost(
+        "largest bucket",
+        max((size for own in sent for size in own), default=0),
+        limit + max(sizes),
+        "bytes",
+        "One bucket for everything is complete only when the backward pass is over.",
+        f"limit_bytes = {limit:,}, and the parameter that fills it",
+    )
+    yield cost(
+        "all-reduces of each rank",
+        max(map(len, sent)),
+        STEPS * (2 * -(-sum(sizes) // limit) + 1),
+        "calls",
+        "That is about one for each parameter: each pays its latency. Buckets are there to share it.",
+        f"{STEPS} steps",
+    )
+    if traps == "plain":
+        yield from _overlap(this)
+
+
+def _overlap(this: Round) -> Iterator[Finding]:
     """Yield a failure unless all buckets but one leave in every step while the backward pass goes on."""
     for log, one in zip(this.logs, this.more, strict=True):
         ends = [before for before, _, _ in one["steps"][1:]] + [len(log.collectives)]
