@@ -1,8 +1,9 @@
 """Write the cells of a chapter's exercises into its notebook: `python -m tools.exercise_cells 06`.
 
 The exercise's file is the one source of its task, difficulty, minutes, budget and stub. The cell above a stub and the
-cell with stub and check are written from it; an exercise that the notebook lacks goes behind the others. `--check`
-writes nothing and ends with 1 where a cell differs.
+cell with stub and check are written from it; an exercise that the notebook lacks goes to the end of the section of
+exercises, or behind the last of them where they have no section of their own. `--check` writes nothing and ends with 1
+where a cell differs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def refresh(notebook: NotebookNode, chapter: str) -> list[str]:
         at = place_of(notebook, exercise.id)
         wanted = [cells.task_markdown(exercise.id), code_of(exercise.id)]
         if at is None:
-            at = end_of_section(notebook, exercise.id)
+            at = end_of_section(notebook, [one.id for one in every if one is not exercise], exercise.id)
             notebook.cells[at:at] = [new_markdown_cell(wanted[0]), new_code_cell(wanted[1])]
             said.append(f"{exercise.id}: it has no cells in the notebook")
             continue
@@ -69,17 +70,20 @@ def place_of(notebook: NotebookNode, exercise_id: str) -> int | None:
     return None
 
 
-def end_of_section(notebook: NotebookNode, exercise_id: str) -> int:
-    """The index behind the last cell of the section of exercises."""
+def end_of_section(notebook: NotebookNode, others: Sequence[str], exercise_id: str) -> int:
+    """The index behind the last cell of the section of exercises, or else behind the last of the others."""
     inside = False
     for index, cell in enumerate(notebook.cells):
         heading = cell.source.startswith("## ") and cell.cell_type == "markdown"
         if inside and heading:
             return index
         inside = inside or (heading and cell.source.startswith(SECTION))
-    if not inside:
+    if inside:
+        return len(notebook.cells)
+    behind = [at + 1 for at in (place_of(notebook, one) for one in others) if at is not None]
+    if not behind:
         raise ValueError(f"{exercise_id} needs a section: the notebook has no cell that begins with `{SECTION}`.")
-    return len(notebook.cells)
+    return max(behind)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

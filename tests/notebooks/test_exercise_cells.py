@@ -75,6 +75,14 @@ def test_a_notebook_without_the_section_is_told(notebook):
         refresh(notebook, "00")
 
 
+def test_where_exercises_have_no_section_one_that_is_missing_goes_behind_the_last_of_them(notebook):
+    before = [cell.source for cell in notebook.cells]
+    notebook.cells[1].source = "## Nodes"
+    del notebook.cells[4:6]
+    assert len(refresh(notebook, "00")) == 1
+    assert [cell.source for cell in notebook.cells] == ["# 00 Start here", "## Nodes", *before[2:]]
+
+
 def test_the_command_checks_and_writes(notebook, tmp_path, capsys):
     path = tmp_path / "00_start_here.ipynb"
     notebook.cells[2].source += " More."
