@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,8 +53,7 @@ class Corpus:
             )
         train = "".join(block for i, block in enumerate(blocks) if i % HELD_OUT_EVERY != HELD_OUT_EVERY - 1)
         chars = "".join(sorted(set(text)))
-        ids = {char: i for i, char in enumerate(chars)}
-        return cls(chars, *(torch.tensor([ids[char] for char in part]) for part in (train, held_out)))
+        return cls(chars, _ids(train, chars), _ids(held_out, chars))
 
     @property
     def vocab_size(self) -> int:
@@ -151,6 +151,12 @@ class WindowDataset(torch.utils.data.Dataset):
         start = i * self.block_size
         window = self.tokens[start : start + self.block_size + 1]
         return window[:-1], window[1:]
+
+
+def _ids(text: str, chars: str) -> Tensor:
+    """Positions in `chars`, which are sorted, of the characters of `text`; by arrays, since each rank does it anew."""
+    points, vocabulary = (np.frombuffer(one.encode("utf-32-le"), dtype=np.uint32) for one in (text, chars))
+    return torch.from_numpy(np.searchsorted(vocabulary, points).astype(np.int64))
 
 
 def _paragraphs_once(text: str) -> list[str]:
