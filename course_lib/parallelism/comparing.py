@@ -1,4 +1,4 @@
-"""What chapter 06 shows of strategies side by side: the table, the shares of the wait, the last step as a picture."""
+"""What chapter 06 shows of strategies side by side: the table, the last step as a picture."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 def comparison(runs: Mapping[str, list[Round]], fixed: str) -> Table:
-    """A table of the least round of each strategy in `runs`, in ms. `fixed`: what all rows have in common, in words."""
+    """A table of the least round of each strategy in `runs`, in ms. `fixed`: what all rows have in common, in words.
+
+    The column of shares holds each wait after the pass against that of the first strategy; a strategy that waits inside
+    its backward pass, unseen or in a hook, has none, nor has one that sends nothing.
+    """
     from course_lib import lab
 
     rows: list[tuple[object, ...]] = []
+    first = least(next(iter(runs.values())))
     for name, rounds in runs.items():
         one = least(rounds)
+        share = round(100 * one.wait_s / first.wait_s) if one.ahead else "-"
         hidden = "-" if one.hidden_s is None else 1e3 * one.hidden_s
-        rows.append((name, one.messages or "-", 1e3 * one.backward_s, 1e3 * one.wait_s, 1e3 * one.sum_s, hidden))
-    columns = ["strategy", "messages", "backward (ms)", "wait after", "sum", "hidden"]
+        times = (1e3 * one.backward_s, 1e3 * one.wait_s, share, 1e3 * one.sum_s, hidden)
+        rows.append((name, one.messages or "-", *times))
+    columns = ["strategy", "messages", "backward (ms)", "wait after", "% of first", "sum", "hidden"]
     return lab.table(rows, columns, varies="messages, when they start, who waits", fixed=fixed)
-
-
-def waits_left(runs: Mapping[str, list[Round]], first: str, *others: str) -> str:
-    """How much of the wait of strategy `first` the `others` leave, in words. Compare those that wait after the pass."""
-    wait = {name: least(runs[name]).wait_s for name in (first, *others)}
-    left = "; ".join(f"{name}, {100 * wait[name] / wait[first]:.0f} %" for name in others)
-    return f"Of the wait of '{first}' are left: {left}."
 
 
 def ready_meanwhile(timeline: Timeline) -> int:

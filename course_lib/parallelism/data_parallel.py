@@ -24,10 +24,14 @@ Strategy = Callable[[nn.Module], tuple[nn.Module, Callable[[], None]]]
 
 @dataclass(repr=False)
 class TrainingRun:
-    """What one rank brings back: the mean loss over ranks per step (nats per token) and its final parameters."""
+    """What one rank brings back: the mean loss over ranks per step (nats per token) and its final parameters.
+
+    module: the class that the forward pass went through, for instance "DistributedDataParallel".
+    """
 
     losses: list[float] = field(default_factory=list)
     parameters: Tensor = field(default_factory=lambda: torch.empty(0))
+    module: str = ""
 
     def __repr__(self) -> str:
         return f"{len(self.losses)} steps, loss {self.losses[0]:.3f} to {self.losses[-1]:.3f} nats per token"
@@ -116,7 +120,7 @@ def train(
     module, finish = strategy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, eps=eps)
     generator = torch.Generator().manual_seed(seed)
-    run = TrainingRun()
+    run = TrainingRun(module=type(module).__name__)
     for step in range(steps):
         x, y = corpus.batch("train", global_batch, generator, model.config.block_size)
         mine = slice(rank, None, world_size)

@@ -7,8 +7,9 @@ below give the library's sum; they differ in what crosses the borders and in how
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch.distributed as dist
@@ -78,6 +79,17 @@ def two_level_all_reduce(tensor: Tensor, groups: NodeGroups) -> None:
     ring_reduce_scatter(chunks, groups.inside)
     ring_all_reduce(chunks[dist.get_rank(groups.inside)], groups.across)
     ring_all_gather(chunks, groups.inside)
+
+
+def ways(per_node: int) -> dict[str, Callable[[Tensor], None]]:
+    """Four all-reduces of one tensor by name, for nodes of `per_node` ranks; every rank calls it (it makes groups)."""
+    interleaved = interleaved_order(dist.get_world_size(), per_node)
+    return {
+        "node order": ring_all_reduce,
+        "interleaved": partial(ring_all_reduce, order=interleaved),
+        "channels": partial(channels_all_reduce, per_node=per_node),
+        "two levels": partial(two_level_all_reduce, groups=node_groups(per_node)),
+    }
 
 
 @dataclass(frozen=True)

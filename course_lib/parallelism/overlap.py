@@ -86,11 +86,12 @@ def all_reduce_seconds(rank: int, numel: int, repeats: int = 5) -> float:
     return sorted(seconds[1:])[repeats // 2]
 
 
-def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int = 5) -> float:
-    """Median seconds of the backward pass of ``model`` on one batch of random tokens; runs on every rank at once.
+def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int = 5) -> tuple[float, int]:
+    """Median seconds of the backward pass of ``model`` on one batch of random tokens, and its FLOPs as counted.
 
-    Ranks that compute at the same time share caches and memory bandwidth, as they do in training, so this is the
-    figure to set beside an all-reduce; one rank alone would look faster.
+    What is counted, in the first pass, is what is timed in the others. It runs on every rank at once: ranks that
+    compute at the same time share caches and memory bandwidth, as they do in training, so this is the figure to set
+    beside an all-reduce; one rank alone would look faster.
     """
     import torch
 
@@ -101,13 +102,21 @@ def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int =
     generator = torch.Generator().manual_seed(rank)
     tokens = torch.randint(model.config.vocab_size, (rows, block_size + 1), generator=generator).to(lab.device())
     model = model.to(lab.device())
-    seconds = []
-    for _ in range(repeats + 1):
-        loss = model.loss(tokens[:, :-1], tokens[:, 1:])
-        lab.synchronize()
-        start = time.perf_counter()
+
+    def forward() -> torch.Tensor:
+        return model.loss(tokens[:, :-1], tokens[:, 1:])
+
+    def timed(loss: torch.Tensor) -> None:
         loss.backward()
         lab.synchronize()
-        seconds.append(time.perf_counter() - start)
+
+    flops = lab.count_flops(timed, forward())
+    seconds = []
+    for _ in range(repeats):
         model.zero_grad()
-    return sorted(seconds[1:])[repeats // 2]
+        loss = forward()
+        lab.synchronize()
+        start = time.perf_counter()
+        timed(loss)
+        seconds.append(time.perf_counter() - start)
+    return sorted(seconds)[repeats // 2], flops

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,21 +21,21 @@ from course_lib.parallelism.overlap import overlapped_seconds
 class Round:
     """One training step of one strategy on one rank. Seconds of the rank's own clock.
 
-    messages, bytes: all-reduces of the step and the bytes of their tensors. backward_s: the backward pass, with all
-    that its hooks do. wait_s: from its end until every gradient is the mean. hidden_s: messages under way while the
-    backward pass computed (`overlap.overlapped_seconds`), None where the strategy waits unseen (DDP).
+    messages, bytes: all-reduces of the step and the bytes of their tensors. ahead: how many were started before this
+    rank first waited for one. backward_s: the backward pass, with all that its hooks do. wait_s: from its end until
+    every gradient is the mean. sum_s: both, by a clock of its own. hidden_s: messages under way while the backward pass
+    computed (`overlap.overlapped_seconds`); ahead and it are None where the strategy waits unseen (DDP).
+    gradient_norm: of all gradients together at the end, which tells the mean over ranks from a rank's own.
     """
 
     messages: int
     bytes: int
+    ahead: int | None
     backward_s: float
     wait_s: float
+    sum_s: float
     hidden_s: float | None
-
-    @property
-    def sum_s(self) -> float:
-        """Seconds from the start of the backward pass until every gradient is the mean."""
-        return self.backward_s + self.wait_s
+    gradient_norm: float
 
 
 def compare(
@@ -51,21 +53,22 @@ def compare(
 
     Args:
         rank: this process' rank.
-        strategies: by name; see `parallelism.strategies`.
+        strategies: by name; what they are, `parallelism.strategies` says.
         rounds: measured steps of each.
         sequences: sequences in each rank's batch, of `block_size` tokens.
         seed: of parameters and batch.
         config: sizes of the GPT, for instance `num_layers=4, d_model=256`.
     """
-    models = {name: small_gpt(seed, **config).to(lab.device()) for name in strategies}
+    start = small_gpt(seed, **config).to(lab.device())
+    models = {name: deepcopy(start) for name in strategies}
     ready = {name: strategy(models[name]) for name, strategy in strategies.items()}
-    size = next(iter(models.values())).config
+    size = start.config
     generator = torch.Generator().manual_seed(seed + rank)
     tokens = torch.randint(size.vocab_size, (sequences, size.block_size + 1), generator=generator).to(lab.device())
     found: dict[str, list[Round]] = {name: [] for name in strategies}
     for turn in range(rounds + 1):
         for name, (module, finish) in ready.items():
-            step = _one_round(rank, module, finish, tokens, waits_seen=not _waits_unseen(module))
+            step = _one_round(rank, module, finish, tokens)
             models[name].zero_grad()
             if turn:
                 found[name].append(step)
@@ -78,11 +81,11 @@ def least(rounds: list[Round]) -> Round:
     return min(rounds, key=lambda one: one.sum_s)
 
 
-def _one_round(rank: int, module: nn.Module, finish: Any, tokens: torch.Tensor, waits_seen: bool) -> Round:
+def _one_round(rank: int, module: nn.Module, finish: Any, tokens: torch.Tensor) -> Round:
     loss = nn.functional.cross_entropy(module(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
     lab.synchronize()
     dist.barrier()  # both ranks begin together: otherwise the earlier one's wait has the other's lateness in it
-    with lab.collect_spans() as timeline:
+    with lab.collect_spans() as timeline, lab.span("both"):
         with lab.span("backward"):
             loss.backward()
             lab.synchronize()
@@ -90,14 +93,21 @@ def _one_round(rank: int, module: nn.Module, finish: Any, tokens: torch.Tensor, 
             finish()
             lab.synchronize()
     sent = timeline.select("all_reduce").spans
+    unseen = isinstance(module, nn.parallel.DistributedDataParallel)
+    gradient = torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
     return Round(
         messages=len(sent),
         bytes=sum(span.labels["bytes"] for span in sent),
+        ahead=None if unseen else _started_ahead(timeline),
         backward_s=timeline.seconds("backward"),
         wait_s=timeline.seconds("finish"),
-        hidden_s=overlapped_seconds(timeline, rank) if waits_seen else None,
+        sum_s=timeline.seconds("both"),
+        hidden_s=None if unseen else overlapped_seconds(timeline, rank),
+        gradient_norm=gradient.norm().item(),
     )
 
 
-def _waits_unseen(module: nn.Module) -> bool:
-    return isinstance(module, nn.parallel.DistributedDataParallel)
+def _started_ahead(timeline: lab.Timeline) -> int:
+    """Messages that were started before the first wait, or all where nobody waits: an order of events, no duration."""
+    first = min((span.start_s for span in timeline.select("wait").spans), default=math.inf)
+    return sum(span.start_s < first for span in timeline.select("all_reduce").spans)

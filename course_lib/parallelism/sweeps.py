@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from course_lib.lab import Picture
     from course_lib.parallelism.costs import Link
+
+
+@dataclass(frozen=True)
+class SweepTimes:
+    """Of one model on one rank: seconds of its gradients' all-reduce; by number of tokens, a backward pass in seconds
+    and in FLOPs as counted.
+    """
+
+    all_reduce_s: float
+    backward_s: list[float]
+    backward_flops: list[int]
 
 
 def machine_figures(rank: int, sizes: Sequence[int]) -> tuple[float, list[float]]:
@@ -22,17 +34,19 @@ def machine_figures(rank: int, sizes: Sequence[int]) -> tuple[float, list[float]
     return lab.matmul_flops_per_s().value, seconds
 
 
-def step_seconds(rank: int, tokens: Sequence[int], **sizes: int) -> tuple[float, list[float]]:
-    """Seconds of an all-reduce of a GPT's gradients, and of its backward pass for each of `tokens` a rank."""
+def step_seconds(rank: int, tokens: Sequence[int], shapes: Sequence[Mapping[str, int]]) -> list[SweepTimes]:
+    """Times of the GPT of each of `shapes`, with each number of `tokens` a rank; all ranks at work."""
     from course_lib import lab
     from course_lib.models.train_gpt import small_gpt
     from course_lib.parallelism.overlap import all_reduce_seconds, backward_seconds
 
-    model, backward = small_gpt(**sizes), []
-    for done, count in enumerate(tokens, start=1):
-        backward.append(backward_seconds(rank, model, count, repeats=3))
-        lab.report(done, len(tokens))
-    return all_reduce_seconds(rank, model.num_parameters()), backward
+    found = []
+    for done, shape in enumerate(shapes, start=1):
+        model = small_gpt(**shape)
+        backward, flops = zip(*(backward_seconds(rank, model, count, repeats=3) for count in tokens), strict=True)
+        found.append(SweepTimes(all_reduce_seconds(rank, model.num_parameters()), list(backward), list(flops)))
+        lab.report(done, len(shapes))
+    return found
 
 
 def exposed_seconds(buckets: Sequence[int], backward: float, world_size: int, link: Link) -> float:
@@ -76,22 +90,22 @@ def tokens_picture(tokens: Sequence[int], rule: Sequence[float], measured: Seque
 
 def parameters_picture(
     sizes: Sequence[int],
-    backward: Sequence[float],
-    all_reduce: Sequence[float],
+    measured: Mapping[str, Sequence[float]],
+    computed: Mapping[str, Sequence[float]],
     tokens: int,
-    flops_per_s: float,
-    link: Link,
 ) -> Picture:
-    """Both times (seconds, two ranks) against the number of parameters in `sizes`: lines computed, points measured."""
+    """Times against the number of parameters in `sizes`: `computed` ones as lines, `measured` ones as points.
+
+    Both are seconds by name, the names those of the legend; measured are "backward" and "all-reduce", in this order.
+    """
     from course_lib import lab
 
     fig, ax = lab.figure()
-    ax.loglog(sizes, [1e3 * 4 * n * tokens / flops_per_s for n in sizes], "C0", label="backward: 4NT/F")
-    ax.loglog(sizes, [1e3 * t for t in backward], "oC0")
-    ax.loglog(sizes, [1e3 * 4 * n / link.bytes_per_s for n in sizes], "--C1", label="all-reduce: bytes/B")
-    with_latency = [1e3 * link.all_reduce_seconds(2, 4 * n) for n in sizes]
-    ax.loglog(sizes, with_latency, "C1", label="all-reduce: latency + bytes/B")
-    ax.loglog(sizes, [1e3 * t for t in all_reduce], "sC1")
+    for (name, seconds), style in zip(computed.items(), ("C0", "--C1", "C1"), strict=True):
+        ax.loglog(sizes, [1e3 * t for t in seconds], style, label=name)
+    for seconds, style in zip(measured.values(), ("oC0", "sC1"), strict=True):
+        ax.loglog(sizes, [1e3 * t for t in seconds], style)
+    backward, all_reduce = measured.values()
     ax.set(xlabel="parameters N", ylabel="ms (points: measured)")
     ax.legend()
     return lab.Picture(
@@ -125,10 +139,15 @@ def buckets_picture(
     )
 
 
-def in_words(flops_per_s: float, link: Link) -> str:
-    """Say a machine's three figures, and the payload (two ranks) at which latency takes half of the time."""
+def in_words(flops_per_s: float, link: Link, sizes: Sequence[int], seconds: Sequence[float]) -> str:
+    """Say a machine's three figures, the payload (two ranks) at which latency takes half, and what they were fitted to.
+
+    sizes, seconds: bytes of each all-reduce, and how long it took.
+    """
     half = link.half_speed_payload(2) / 1e3
+    fitted = ", ".join(f"{1e3 * took:.3g} ms for {size / 1e6:g} MB" for size, took in zip(sizes, seconds, strict=True))
     return (
         f"F {flops_per_s / 1e9:.0f} GFLOP/s, B {link.bytes_per_s / 1e9:.2f} GB/s a rank, alpha "
-        f"{1e6 * link.alpha_s:.0f} µs; latency takes half of the time at {half:,.0f} kB"
+        f"{1e6 * link.alpha_s:.0f} µs; latency takes half of the time at {half:,.0f} kB.\n"
+        f"Fitted to {fitted}."
     )

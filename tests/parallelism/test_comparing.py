@@ -1,24 +1,25 @@
 """Words about strategies side by side follow from the rounds and spans that they describe."""
 
 from course_lib.lab.spans import Span, Timeline
-from course_lib.parallelism.comparing import comparison, last_step_picture, ready_meanwhile, waits_left
+from course_lib.parallelism.comparing import comparison, last_step_picture, ready_meanwhile
 from course_lib.parallelism.rounds import Round
 
 RUNS = {
-    "each": [Round(9, 90, 2.0, 8.0, 0.0), Round(9, 90, 1.0, 4.0, 0.0)],
-    "one": [Round(1, 90, 1.0, 1.0, 0.5)],
-    "silent": [Round(0, 0, 1.0, 0.0, None)],
+    "each": [Round(9, 90, 1, 2.0, 8.0, 10.0, 0.0, 1.0), Round(9, 90, 1, 1.0, 4.0, 5.0, 0.0, 1.0)],
+    "one": [Round(1, 90, 1, 1.0, 1.0, 2.0, 0.5, 1.0)],
+    "hook that waits": [Round(4, 90, 0, 3.0, 0.5, 3.5, 0.0, 1.0)],
+    "unseen": [Round(4, 90, None, 1.0, 0.0, 1.0, None, 1.0)],
+    "silent": [Round(0, 0, 0, 1.0, 0.0, 1.0, 0.0, 1.0)],
 }
 
 
-def test_shares_are_those_of_the_least_rounds():
-    assert waits_left(RUNS, "each", "one") == "Of the wait of 'each' are left: one, 25 %."
-
-
-def test_a_row_is_one_round():
+def test_a_row_is_one_round_and_its_share_is_of_the_first_rows_wait():
     rows = repr(comparison(RUNS, fixed="model")).splitlines()
-    assert rows[2].split() == ["each", "9", "1,000", "4,000", "5,000", "0"]
-    assert rows[4].split() == ["silent", "-", "1,000", "0", "1,000", "-"]
+    assert rows[2].split() == ["each", "9", "1,000", "4,000", "100", "5,000", "0"]
+    assert rows[3].split() == ["one", "1", "1,000", "1,000", "25", "2,000", "500"]
+    assert rows[4].split()[3:] == ["4", "3,000", "500", "-", "3,500", "0"]
+    assert rows[5].split() == ["unseen", "4", "1,000", "0", "-", "1,000", "-"]
+    assert rows[6].split() == ["silent", "-", "1,000", "0", "-", "1,000", "0"]
 
 
 def test_the_picture_counts_the_starts_inside_the_last_backward_pass():

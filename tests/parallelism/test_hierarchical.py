@@ -5,16 +5,7 @@ import torch
 import torch.distributed as dist
 
 from course_lib import lab
-from course_lib.parallelism.collectives import ring_all_reduce
-from course_lib.parallelism.hierarchical import (
-    Borders,
-    borders,
-    channel_orders,
-    channels_all_reduce,
-    interleaved_order,
-    node_groups,
-    two_level_all_reduce,
-)
+from course_lib.parallelism.hierarchical import Borders, borders, channel_orders, interleaved_order, ways
 
 NUMEL = 640  # divides by 8 ranks, and by 8 again in each of 4 channels
 
@@ -25,16 +16,8 @@ def eight():
 
 
 def four_ways(rank, per_node, numel):
-    n = dist.get_world_size()
-    groups = node_groups(per_node)
-    ways = {
-        "node order": ring_all_reduce,
-        "interleaved": lambda tensor: ring_all_reduce(tensor, order=interleaved_order(n, per_node)),
-        "channels": lambda tensor: channels_all_reduce(tensor, per_node),
-        "two levels": lambda tensor: two_level_all_reduce(tensor, groups),
-    }
     counted = {}
-    for name, all_reduce in ways.items():
+    for name, all_reduce in ways(per_node).items():
         tensor = torch.arange(numel, dtype=torch.float32) % 97 + 100 * rank
         expected = tensor.clone()
         dist.all_reduce(expected)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from course_lib.parallelism.overlap import communication_over_backward, hiding_batch
+from course_lib.models.train_gpt import small_gpt
+from course_lib.parallelism.overlap import backward_seconds, communication_over_backward, hiding_batch
 
 
 @pytest.mark.parametrize("num_parameters", [1e6, 7e10])
@@ -23,3 +24,12 @@ def test_hiding_batch_makes_the_ratio_one():
 def test_a_zero_bandwidth_is_refused():
     with pytest.raises(ValueError, match="must be positive"):
         communication_over_backward(4, 4, 100, 1e9, 0)
+
+
+def test_what_is_timed_is_the_backward_pass_without_the_forward_pass():
+    model = small_gpt()
+    layers = [module for module in model.modules() if hasattr(module, "weight") and module.weight.ndim == 2]
+    products = sum(layer.weight.numel() for layer in layers if not hasattr(layer, "num_embeddings"))
+    seconds, flops = backward_seconds(0, model, 128, repeats=2)
+    assert flops == 128 * (4 * products + 8 * 2 * 64 * 64)  # attention: 8·L·T·d of 12 per token
+    assert seconds > 0

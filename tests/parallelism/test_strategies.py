@@ -1,22 +1,46 @@
-"""Strategies average alike and differ in messages and in what overlaps; hidden seconds are told from blocked ones."""
+"""The strategies of chapter 06 average alike and differ in messages and overlap; hidden seconds are no blocked ones."""
 
-from functools import partial
+import contextlib
 
+import nbformat
 import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from course_lib import lab
 from course_lib.lab import Span, Timeline
-from course_lib.parallelism import strategies
-from course_lib.parallelism.data_parallel import small_gpt
+from course_lib.parallelism.data_parallel import no_communication, small_gpt
 from course_lib.parallelism.overlap import overlapped_seconds
 from course_lib.parallelism.rounds import Round, compare, least
+from course_lib.parallelism.strategies import library_ddp_spans, make_buckets
+from tools.chapter import whole
+from tools.storing import ROOT
 
-AFTER = ("per_parameter", "buckets_one_by_one", "buckets_at_once", "one_message")
-DURING = ("buckets_overlapped", "buckets_waited_for", "library_ddp_spans")
-ALL = {name: getattr(strategies, name) for name in (*AFTER, *DURING)}
+
+def of_the_chapter() -> dict:
+    """What the chapter's cells define that hold the strategies by hand: there is no second copy of them."""
+    cells = nbformat.read(ROOT / whole("06").notebook, as_version=4).cells
+    names = {"__name__": "__main__", "torch": torch, "dist": dist, "lab": lab, "make_buckets": make_buckets}
+    names |= {"nullcontext": contextlib.nullcontext, "parameters_to_vector": parameters_to_vector}
+    names |= {"vector_to_parameters": vector_to_parameters}
+    for cell in cells:
+        if cell.source.startswith(("class Message", "class Buckets")):
+            exec(cell.source, names)
+    return names
+
+
+averaged = of_the_chapter()["averaged"]
+LIMIT = 100_000
+AFTER = {
+    "per parameter": averaged(0, "finish", "start"),
+    "one by one": averaged(LIMIT, "finish", "start"),
+    "at once": averaged(LIMIT, "finish", "finish"),
+    "one message": averaged(float("inf"), "finish", "start"),
+}
+OVERLAPPED, WAITED = averaged(LIMIT, "gradient", "finish"), averaged(LIMIT, "gradient", "start")
+ALL = {**AFTER, "overlapped": OVERLAPPED, "waited for": WAITED, "DDP": library_ddp_spans}
 
 
 @pytest.fixture(scope="module")
@@ -55,22 +79,35 @@ def test_every_strategy_leaves_the_mean(pair):
 def test_messages_differ_and_bytes_do_not(runs):
     model = small_gpt()
     tensors, size = len(list(model.parameters())), 4 * model.num_parameters()
-    buckets = len(strategies.make_buckets(model.parameters(), 100_000))
-    expected = dict.fromkeys(ALL, buckets) | {"per_parameter": tensors, "one_message": 1}
+    buckets = len(make_buckets(model.parameters(), 100_000))
+    expected = dict.fromkeys(ALL, buckets) | {"per parameter": tensors, "one message": 1}
     for rounds in runs:
         assert {round_.bytes for name in ALL for round_ in rounds[name]} == {size}
-        for name in set(ALL) - {"library_ddp_spans"}:  # DDP cuts its buckets by a rule of its own
+        for name in set(ALL) - {"DDP"}:  # DDP cuts its buckets by a rule of its own
             assert {round_.messages for round_ in rounds[name]} == {expected[name]}, name
-        assert all(1 < round_.messages < tensors for round_ in rounds["library_ddp_spans"])
+        assert all(1 < round_.messages < tensors for round_ in rounds["DDP"])
     assert (tensors, buckets) == (29, 6)
+
+
+def test_who_starts_all_messages_before_waiting(runs):
+    expected = {"at once": 6, "overlapped": 6, "DDP": None}
+    for rounds in runs:
+        for name in ALL:
+            assert {round_.ahead for round_ in rounds[name]} == {expected.get(name, 0)}, name
+
+
+def test_only_a_rank_that_does_not_communicate_keeps_its_own_gradient(pair):
+    alone = pair.run(compare, {"alone": no_communication, "mean": AFTER["one message"]}, rounds=1)
+    own, mean = ([rounds[name][0].gradient_norm for rounds in alone] for name in ("alone", "mean"))
+    assert own[0] != own[1] and mean[0] == mean[1] < min(own)
 
 
 def test_only_overlapped_messages_hide(runs):
     for rounds in runs:
-        for name in (*AFTER, "buckets_waited_for"):
+        for name in (*AFTER, "waited for"):
             assert {round_.hidden_s for round_ in rounds[name]} == {0.0}, name
-        assert all(round_.hidden_s > 0 for round_ in rounds["buckets_overlapped"])
-        assert {round_.hidden_s for round_ in rounds["library_ddp_spans"]} == {None}
+        assert all(round_.hidden_s > 0 for round_ in rounds["overlapped"])
+        assert {round_.hidden_s for round_ in rounds["DDP"]} == {None}
 
 
 def test_the_control_starts_its_messages_inside_the_backward_pass(pair):
@@ -86,9 +123,9 @@ def test_the_control_starts_its_messages_inside_the_backward_pass(pair):
         (backward,) = timeline.select("backward").spans
         return sum(backward.start_s < span.start_s < backward.end_s for span in timeline.select("all_reduce").spans)
 
-    assert pair.run(starts, "buckets_waited_for") == [6, 6]  # so a count of starts cannot tell it from the real one
-    assert pair.run(starts, "buckets_overlapped") == [6, 6]
-    assert pair.run(starts, "buckets_at_once") == [0, 0]
+    assert pair.run(starts, "waited for") == [6, 6]  # so a count of starts cannot tell it from the real one
+    assert pair.run(starts, "overlapped") == [6, 6]
+    assert pair.run(starts, "at once") == [0, 0]
 
 
 def spans(*named):
@@ -111,32 +148,24 @@ def test_hidden_seconds_by_hand(timeline, seconds):
     assert overlapped_seconds(timeline, rank=1) == 0
 
 
+def test_the_sum_has_a_clock_of_its_own(runs):
+    for round_ in (one for rounds in runs for row in rounds.values() for one in row):
+        assert round_.backward_s + round_.wait_s < round_.sum_s
+
+
 def test_the_least_round_keeps_its_columns_together():
-    rounds = [Round(6, 8, 3.0, 1.0, 0.0), Round(6, 8, 2.0, 1.5, 0.0), Round(6, 8, 1.0, 9.0, 0.0)]
+    rounds = [Round(6, 8, 1, *times, 0.0, 1.0) for times in ((3.0, 1.0, 4.0), (2.0, 1.5, 3.5), (1.0, 9.0, 10.0))]
     assert least(rounds) is rounds[1] and least(rounds).sum_s == 3.5
 
 
 def test_buckets_come_last_parameter_first_and_keep_the_limit():
     parameters = [nn.Parameter(torch.zeros(n)) for n in (10, 100, 5, 5)]
-    buckets = strategies.make_buckets(parameters, 48)
+    buckets = make_buckets(parameters, 48)
     assert [[p.numel() for p in bucket] for bucket in buckets] == [[5, 5], [100], [10]]
 
 
-def test_a_frozen_parameter_gets_one_sentence():
-    def job(rank):
-        model = nn.Linear(2, 2)
-        model.bias.requires_grad_(False)
-        _, finish = strategies.one_message(model)
-        model(torch.ones(1, 2)).sum().backward()
-        with pytest.raises(ValueError, match=r"shape \(2,\) has no gradient"):
-            finish()
-        return True
-
-    assert lab.Gang(1, timeout=30).run(job) == [True]
-
-
 def test_larger_buckets_of_a_larger_model(pair):
-    large = {"overlapped": partial(strategies.buckets_overlapped, limit_bytes=3_300_000)}
+    large = {"overlapped": averaged(3_300_000, "gradient", "finish")}
     (rounds, _) = pair.run(compare, large, rounds=1, sequences=1, num_layers=4, d_model=256)
     assert rounds["overlapped"][0].bytes == 4 * small_gpt(num_layers=4, d_model=256).num_parameters() > 12e6
     assert rounds["overlapped"][0].messages == 5
