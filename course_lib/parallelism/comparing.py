@@ -53,5 +53,5 @@ def last_step_picture(timeline: Timeline) -> Picture:
     return lab.Timeline(step).picture(
         f"One training step on {len(begins)} real ranks, from measured time stamps: {inside} of rank 0's {len(sent)} "
         "all-reduces start while its backward pass still runs; what is left of them afterwards lies in finish, "
-        "with the division and the copying back."
+        "with the division."
     )

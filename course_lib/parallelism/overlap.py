@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from course_lib.lab import Timeline
     from course_lib.models.gpt import GPT
+
+Number = TypeVar("Number", int, float)
 
 
 def overlapped_seconds(timeline: Timeline, rank: int) -> float:
@@ -89,7 +92,7 @@ def all_reduce_seconds(rank: int, numel: int, repeats: int = 5) -> float:
 def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int = 5) -> tuple[float, int]:
     """Median seconds of the backward pass of ``model`` on one batch of random tokens, and its FLOPs as counted.
 
-    What is counted, in the first pass, is what is timed in the others. It runs on every rank at once: ranks that
+    Both are taken around the same call, the FLOPs in a pass that warms up. It runs on every rank at once: ranks that
     compute at the same time share caches and memory bandwidth, as they do in training, so this is the figure to set
     beside an all-reduce; one rank alone would look faster.
     """
@@ -103,20 +106,18 @@ def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int =
     tokens = torch.randint(model.config.vocab_size, (rows, block_size + 1), generator=generator).to(lab.device())
     model = model.to(lab.device())
 
-    def forward() -> torch.Tensor:
-        return model.loss(tokens[:, :-1], tokens[:, 1:])
-
-    def timed(loss: torch.Tensor) -> None:
-        loss.backward()
+    def once(measure: Callable[[Callable[[], None]], Number]) -> Number:
+        loss = model.loss(tokens[:, :-1], tokens[:, 1:])
         lab.synchronize()
-
-    flops = lab.count_flops(timed, forward())
-    seconds = []
-    for _ in range(repeats):
+        found = measure(loss.backward)
         model.zero_grad()
-        loss = forward()
-        lab.synchronize()
+        return found
+
+    def seconds_of(act: Callable[[], None]) -> float:
         start = time.perf_counter()
-        timed(loss)
-        seconds.append(time.perf_counter() - start)
-    return sorted(seconds)[repeats // 2], flops
+        act()
+        lab.synchronize()
+        return time.perf_counter() - start
+
+    flops = once(lab.count_flops)
+    return sorted(once(seconds_of) for _ in range(repeats))[repeats // 2], flops

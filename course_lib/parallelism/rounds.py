@@ -21,10 +21,11 @@ from course_lib.parallelism.overlap import overlapped_seconds
 class Round:
     """One training step of one strategy on one rank. Seconds of the rank's own clock.
 
-    messages, bytes: all-reduces of the step and the bytes of their tensors. ahead: how many were started before this
-    rank first waited for one. backward_s: the backward pass, with all that its hooks do. wait_s: from its end until
-    every gradient is the mean. sum_s: both, by a clock of its own. hidden_s: messages under way while the backward pass
-    computed (`overlap.overlapped_seconds`); ahead and it are None where the strategy waits unseen (DDP).
+    messages, bytes: all-reduces of the step and the bytes of their tensors. ahead: how many were started before the
+    wait for the first was over, None where the strategy waits inside its backward pass. backward_s: the backward pass,
+    with all that its hooks do. wait_s: from its end until every gradient is the mean. sum_s: both, by a clock of
+    its own. hidden_s: messages under way while the backward pass computed (`overlap.overlapped_seconds`), None where
+    the strategy waits unseen (DDP).
     gradient_norm: of all gradients together at the end, which tells the mean over ranks from a rank's own.
     """
 
@@ -107,7 +108,11 @@ def _one_round(rank: int, module: nn.Module, finish: Any, tokens: torch.Tensor) 
     )
 
 
-def _started_ahead(timeline: lab.Timeline) -> int:
-    """Messages that were started before the first wait, or all where nobody waits: an order of events, no duration."""
-    first = min((span.start_s for span in timeline.select("wait").spans), default=math.inf)
+def _started_ahead(timeline: lab.Timeline) -> int | None:
+    """Messages that were started before the first wait was over: an order of events, no duration."""
+    (backward,) = timeline.select("backward").spans
+    waits = timeline.select("wait").spans
+    if any(wait.start_s < backward.end_s for wait in waits):
+        return None
+    first = min((wait.end_s for wait in waits), default=math.inf)
     return sum(span.start_s < first for span in timeline.select("all_reduce").spans)

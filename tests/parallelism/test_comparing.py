@@ -7,7 +7,7 @@ from course_lib.parallelism.rounds import Round
 RUNS = {
     "each": [Round(9, 90, 1, 2.0, 8.0, 10.0, 0.0, 1.0), Round(9, 90, 1, 1.0, 4.0, 5.0, 0.0, 1.0)],
     "one": [Round(1, 90, 1, 1.0, 1.0, 2.0, 0.5, 1.0)],
-    "hook that waits": [Round(4, 90, 0, 3.0, 0.5, 3.5, 0.0, 1.0)],
+    "hook that waits": [Round(4, 90, None, 3.0, 0.5, 3.5, 0.0, 1.0)],
     "unseen": [Round(4, 90, None, 1.0, 0.0, 1.0, None, 1.0)],
     "silent": [Round(0, 0, 0, 1.0, 0.0, 1.0, 0.0, 1.0)],
 }
