@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MIME = "application/vnd.course.figure+json"
 MAX_PNG_BYTES = 60_000
 DPI = 110
+LEAST_WIDTH = 460  # pixels of a page: a 13 point letter is then 12 high; also in practice/desk/jupyterlab/custom.css
 
 # Okabe and Ito (2008), "Color Universal Design": told apart with any of the common colour-vision deficiencies.
 # Their yellow is left out because it vanishes on a white card.

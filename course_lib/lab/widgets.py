@@ -16,7 +16,7 @@ from typing import Any
 
 from ipywidgets import HTML, Checkbox, Dropdown, FloatSlider, IntSlider, Layout, VBox
 
-from course_lib.lab.figures import Picture
+from course_lib.lab.figures import LEAST_WIDTH, Picture
 
 # ipywidgets sets tables without gaps between their columns; the page's own style does not reach into a widget.
 _GAPS = (
@@ -82,7 +82,7 @@ def control_panel(fn: Callable, title: str = "", **controls: Any) -> ControlPane
 
 
 def _control(name: str, spec: Any) -> Any:
-    style, layout = {"description_width": "initial"}, Layout(width="min(100%, 32em)")
+    style, layout = {"description_width": "initial"}, Layout(width="min(100% - 4px, 32em)")  # 4px: the margins
     common = {"description": name, "style": style, "layout": layout}
     if isinstance(spec, bool):
         return Checkbox(value=spec, indent=False, **common)
@@ -112,8 +112,9 @@ def _as_html(result: Any) -> str:
     if isinstance(result, Picture):
         words = html.escape(result.caption, quote=True)
         data = base64.b64encode(result.png()).decode()
-        image = f'<img alt="{words}" style="max-width:100%" src="data:image/png;base64,{data}">'
-        return f"{image}<p><i>Figure.</i> {words}</p>"
+        # In a narrow window it keeps a width at which its letters are legible, and scrolls by itself.
+        image = f'<img alt="{words}" style="max-width:max(100%,{LEAST_WIDTH}px)" src="data:image/png;base64,{data}">'
+        return f'<div style="overflow-x:auto">{image}</div><p><i>Figure.</i> {words}</p>'
     if hasattr(result, "_repr_html_"):
         return result._repr_html_()
     return _preformatted(str(result))

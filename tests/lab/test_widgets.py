@@ -5,7 +5,7 @@ import pytest
 from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 from nbclient import NotebookClient
 
-from course_lib.lab.figures import Picture, figure
+from course_lib.lab.figures import LEAST_WIDTH, Picture, figure
 from course_lib.lab.measure import table
 from course_lib.lab.widgets import control_panel
 
@@ -62,6 +62,11 @@ def test_pictures_and_tables_are_shown():
     shown = control_panel(show, n=(1, 9, 3)).shown.value
     assert "<table>" in shown and 'src="data:image/png;base64,' in shown
     assert 'alt="A line to &quot;3&quot;."' in shown
+    # a narrow page scrolls the picture instead of making its letters smaller than one can read
+    assert (
+        f'<div style="overflow-x:auto"><img alt="A line to &quot;3&quot;." style="max-width:max(100%,{LEAST_WIDTH}px)"'
+        in shown
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import course_lib
 
 START_PAGE = "00_start_here.ipynb"
+SERVED = "COURSE_WORK_DIR"  # set by `course lab` for its kernels and terminals: the workspace may be another than work/
 
 
 class CourseError(Exception):
@@ -44,5 +45,6 @@ def lock() -> Path:
 
 
 def workspace(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return the reader's workspace: `chosen` if given, else work/ in the checkout."""
+    """Return the reader's workspace: `chosen` if given, else that which is served, else work/ in the checkout."""
+    chosen = chosen or os.environ.get(SERVED)
     return Path(chosen).expanduser().resolve() if chosen else root() / "work"

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
-from course_lib.practice.desk.place import START_PAGE, CourseError
+from course_lib.practice.desk.place import SERVED, START_PAGE, CourseError
 from course_lib.practice.desk.saving import without_views
 
 LOOPBACK = "127.0.0.1"
@@ -76,6 +76,8 @@ def arguments(workspace: Path, port: int, token: str, browser: bool) -> list[str
         "--Application.log_level=WARN",
         f"--LabApp.default_url={start_url(workspace)}",
         f"--LabApp.app_settings_dir={LAB_SETTINGS}",
+        # The style sheet beside the settings (see `serve`) keeps the letters of figures legible in a narrow window.
+        "--LabApp.custom_css=True",
         # Nothing leaves this machine: no news, no look for updates, no extension index.
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
@@ -92,12 +94,14 @@ def keep_apart(workspace: Path) -> None:
     """Give JupyterLab folders of its own inside the workspace, so that ~/.jupyter is neither read nor written.
 
     The environment's own kernel comes before one of the same name that the reader installed elsewhere, and a shell
-    cell or a terminal finds this environment's `course`, whether the environment was activated or not.
+    cell or a terminal finds this environment's `course`, whether the environment was activated or not, and both know
+    this workspace wherever it lies.
     """
     home = workspace / ".course" / "jupyter"
     for name in ("CONFIG", "DATA", "RUNTIME"):
         os.environ.setdefault(f"JUPYTER_{name}_DIR", str(home / name.lower()))
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
+    os.environ[SERVED] = str(workspace)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
@@ -114,6 +118,8 @@ def serve(workspace: Path, port: int | None, browser: bool) -> int:
     from jupyterlab.labapp import LabApp
 
     server = LabApp.initialize_server(argv=arguments(workspace, number, token, browser))
+    # No option says where the style sheet lies; the reader's own, if there is one, comes first.
+    server.web_app.settings["static_custom_path"].append(str(LAB_SETTINGS))
     # The page keeps its widgets; the file keeps what shows without a kernel.
     server.contents_manager.register_pre_save_hook(without_views)
     server.io_loop.add_callback(

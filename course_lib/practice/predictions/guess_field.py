@@ -23,7 +23,7 @@ def guess_field(title: str, ask: str, unit: str | None, save: Callable[[str], st
         placeholder=f"a number of {unit}" if unit else "a number",
         continuous_update=False,
         style={"description_width": "initial"},
-        layout={"width": "22em", "max_width": "100%"},
+        layout={"width": "min(100% - 4px, 22em)"},  # 4px: the margins
     )
     button = ipywidgets.Button(description="Save", tooltip=f"Save the guess for {title}", layout={"width": "auto"})
     answer = ipywidgets.HTML(escape(said))

@@ -18,8 +18,9 @@ import nbformat
 import psutil
 import pytest
 
+from course_lib.lab.figures import LEAST_WIDTH
 from course_lib.practice.desk import serve
-from course_lib.practice.desk.place import CourseError
+from course_lib.practice.desk.place import SERVED, CourseError
 from course_lib.practice.desk.saving import REMEDY, WIDGET_VIEW
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,7 +130,11 @@ def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
             address = re.search(r"(http://127\.0\.0\.1:\d+)(/\S*)\?token=(\w+)", said)
             assert address, said
             base, page, token = address.groups()
-            assert urllib.request.urlopen(f"{base}{page}?token={token}").status == 200
+            opened = urllib.request.urlopen(f"{base}{page}?token={token}")
+            assert opened.status == 200 and "/custom/custom.css" in opened.read().decode()
+            # figures keep the width at which their letters are legible
+            style = urllib.request.urlopen(f"{base}/custom/custom.css?token={token}").read().decode()
+            assert f"max-width: max(100%, {LEAST_WIDTH}px)" in style
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 urllib.request.urlopen(f"{base}/api/sessions")
             body = json.dumps({"name": "python3"}).encode()
@@ -142,6 +147,7 @@ def test_the_course_serves_and_ends_with_its_kernels(tmp_path, stop):
             (kernel,) = [process for process in family if "ipykernel_launcher" in process.cmdline()]
             assert kernel.cmdline()[0] == sys.executable
             # a shell cell finds this environment's commands, although nobody activated it
+            assert kernel.environ()[SERVED] == str(work)
             assert kernel.environ()["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
             listening = [c.laddr.ip for p in family for c in p.net_connections("inet") if c.status == "LISTEN"]
             assert set(listening) == {"127.0.0.1"}
