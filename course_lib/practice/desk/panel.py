@@ -14,6 +14,7 @@ from html import escape
 
 STATUSES = ("passed", "failed", "not attempted", "note")
 WIDTH = 110  # columns of the plain text
+NO_FORMULAS = "mathjax_ignore tex2jax_ignore"  # classes: JupyterLab's MathJax, and that of version 2, leave "$" alone
 
 # The mark beside a status only repeats the word, which keeps the page's own text colour in light and dark mode.
 # Okabe and Ito's palette, told apart by colour-blind readers too.
@@ -71,8 +72,8 @@ class Panel:
         rows = "".join(_html_row(row) for row in self.rows)
         footer = f'<div style="margin-top:.5em">{_html_text(self.footer)}</div>' if self.footer else ""
         return (
-            '<div class="course-panel" style="border:1px solid #8a8a8a;border-radius:4px;padding:.6em .9em;'
-            'max-width:62em;line-height:1.45">'
+            f'<div class="course-panel {NO_FORMULAS}" style="border:1px solid #8a8a8a;border-radius:4px;'
+            'padding:.6em .9em;max-width:62em;line-height:1.45">'
             f"<div><strong>{_html_text(self.title)}</strong></div>"
             f'<table style="border-collapse:collapse;margin:.4em 0 0 0;font-size:1em"><tbody>{rows}</tbody></table>'
             f"{footer}</div>"
@@ -110,5 +111,6 @@ def _html_row(row: Row) -> str:
     return (
         f'<tr style="background:none"><th scope="row" {cell};white-space:nowrap;'
         f'border-left:5px solid {_COLOURS[row.status]}">'
-        f'{row.status}</th><td {cell}">{_html_text(row.text)}{detail}{code}</td></tr>'
+        # As wide as the panel leaves it, whatever it holds: code scrolls by itself and does not push the text out.
+        f'{row.status}</th><td {cell};width:100%;max-width:0">{_html_text(row.text)}{detail}{code}</td></tr>'
     )

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course_lib.practice.desk.panel import Panel, Row, inline
+from course_lib.practice.desk.panel import NO_FORMULAS, Panel, Row, inline
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.desk.wording import count, minutes
 from course_lib.practice.interview.reading import Missed, Reading, reading_of
@@ -112,7 +112,7 @@ class Report:
         return repr(Panel("Your mock interview", rows))
 
     def _repr_html_(self) -> str:
-        return f'<div class="course-report" style="max-width:62em">{self._body()}</div>'
+        return f'<div class="course-report {NO_FORMULAS}" style="max-width:62em">{self._body()}</div>'
 
     def _reading(self) -> list[str]:
         lines = []

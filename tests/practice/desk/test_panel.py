@@ -46,3 +46,12 @@ def test_the_verdict_is_the_worst_row():
 def test_a_status_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="one of passed, failed"):
         Row("ok", "text")
+
+
+def test_long_code_scrolls_inside_the_panel_and_dollars_are_no_formula():
+    html = PANEL._repr_html_()
+    cells = re.findall(r"<td ([^>]*)>", html)
+    assert len(cells) == 3 and all(
+        "width:100%;max-width:0" in cell for cell in cells
+    )  # not as wide as its longest line
+    assert re.match(r'<div class="[^"]*\bmathjax_ignore\b', html)
