@@ -13,17 +13,22 @@ import ipywidgets as widgets
 
 from course_lib.museum.exhibit import Exhibit
 from course_lib.museum.panel import asked, check_repair, draft, keep_draft, numbered, record, spot, told
+from course_lib.practice.desk.controls import NAMED, TICK_STYLE, WIDE, button, code_block, html, row, tick, while_typing
 from course_lib.practice.desk.panel import Panel, Row
 
-_WIDE = {"width": "auto", "max_width": "62em"}
+# ipywidgets puts the label beside the field, which then has no room on a narrow page.
+_STYLE = (
+    "<style>.course-code {flex-direction: column}"
+    ".course-code .widget-label {width: auto; text-align: left}"
+    ".course-code textarea {font-family: monospace; white-space: pre; width: 100%}</style>"
+)
 
 
 def widget_of(exhibit: Exhibit) -> widgets.VBox:
     """Claim and source of the exhibit, then run it, spot it, repair it."""
     parts = [
         _heading(exhibit.heading),
-        widgets.HTML(f"<p>The claim: {escape(exhibit.claim)}</p>", layout=_WIDE),
-        widgets.HTML(f'<pre style="overflow-x:auto;line-height:1.35">{escape(numbered(exhibit))}</pre>', layout=_WIDE),
+        html(f"{_STYLE}<p>The claim: {escape(exhibit.claim)}</p>{code_block(numbered(exhibit))}"),
     ]
     return widgets.VBox([*parts, *_run_it(exhibit), *_spot_it(exhibit), *_repair_it(exhibit)])
 
@@ -37,20 +42,28 @@ def _run_it(exhibit: Exhibit) -> list[widgets.Widget]:
 
 def _spot_it(exhibit: Exhibit) -> list[widgets.Widget]:
     code = exhibit.wrong_source.splitlines()
-    lines = widgets.RadioButtons(
-        options=[(f"line {i}: {code[i - 1].strip()}", i) for i in exhibit.choices()],
-        value=None,
-        description=asked(exhibit),
-        layout=_WIDE,
-        style={"description_width": "initial"},
-    )
+    # Boxes of which one is ticked, not radio buttons: JupyterLab takes the arrow keys, by which these are moved.
+    boxes = {i: tick(f"line {i}: <code>{escape(code[i - 1].strip())}</code>") for i in exhibit.choices()}
+
+    def chosen() -> int | None:
+        return next((i for i, box in boxes.items() if box.value), None)
+
+    def only_this(change: Any) -> None:
+        for box in boxes.values():
+            if change["new"] and box is not change["owner"]:
+                box.value = False
+
+    for box in boxes.values():
+        box.observe(only_this, names="value")
 
     def work() -> Panel:
-        if lines.value is None:
+        if (line := chosen()) is None:
             return Panel("Spot it", [Row("note", "Choose a line first.")])
-        return spot(exhibit.number, lines.value)
+        return spot(exhibit.number, line)
 
-    return [_heading("2. Spot it"), lines, *_button("Answer", "Say whether this line is at fault, and why", work)]
+    asked_lines = [html(f"{TICK_STYLE}<p>{escape(asked(exhibit))}</p>"), *boxes.values()]
+    answer = _button("Answer", "Say whether this line is at fault, and why", work)
+    return [_heading("2. Spot it"), *asked_lines, *answer]
 
 
 def _repair_it(exhibit: Exhibit) -> list[widgets.Widget]:
@@ -58,57 +71,55 @@ def _repair_it(exhibit: Exhibit) -> list[widgets.Widget]:
         value=draft(exhibit) or exhibit.wrong_source,
         description="Your repair",
         rows=len(exhibit.wrong_source.splitlines()) + 2,
-        continuous_update=False,  # kept when the box is left, which every button and every run of the cell does
-        layout={"width": "62em", "max_width": "100%"},
+        style=NAMED,
+        layout=WIDE,
     )
     editor.add_class("course-code")
-    editor.observe(lambda change: keep_draft(exhibit, change["new"]), names="value")
-    look = widgets.HTML("<style>.course-code textarea {font-family: monospace; white-space: pre}</style>")
-    how = widgets.HTML(
-        "<p>What you type is kept when you leave the box. Indent with spaces: the Tab key goes on to the next control. "
+    while_typing(editor, lambda text: keep_draft(exhibit, text))
+    how = html(
+        "<p>What you type is kept. Indent with spaces: the Tab key goes on to the next control. "
         "Or write the function in a cell of its own and check it there: "
-        f"<code>museum.check_repair({escape(repr(exhibit.number))}, your_function)</code></p>",
-        layout=_WIDE,
+        f"<code>museum.check_repair({escape(repr(exhibit.number))}, your_function)</code></p>"
     )
     check = _button("Check my repair", "Measure the program in the box", lambda: _check_text(exhibit, editor.value))
-    again = widgets.Button(
-        description="Begin again", tooltip="Put the program as it circulates into the box", layout={"width": "auto"}
+    again = button(
+        "Begin again",
+        "Put the program as it circulates into the box",
+        lambda _: setattr(editor, "value", exhibit.wrong_source),
     )
-    again.on_click(lambda _: setattr(editor, "value", exhibit.wrong_source))
     reveal = _button("Show the museum's repair", "Run the repaired program and show it", lambda: _reveal(exhibit))
-    return [_heading("3. Repair it"), look, how, editor, again, *check, *reveal]
+    return [_heading("3. Repair it"), how, editor, row(again), *check, *reveal]
 
 
 def _heading(text: str) -> widgets.HTML:
-    return widgets.HTML(f"<h4 style='margin:.6em 0 .2em 0'>{escape(text)}</h4>")
+    return html(f"<h4 style='margin:.6em 0 .2em 0'>{escape(text)}</h4>")
 
 
 def _button(label: str, tooltip: str, work: Callable[[], Panel]) -> list[widgets.Widget]:
     """A button, and the place below it where what `work` returns is shown and announced."""
-    button = widgets.Button(description=label, tooltip=tooltip, layout={"width": "auto"})
-    place = widgets.HTML(layout=_WIDE)
+    place = html("")
 
     def pressed(_: Any) -> None:
-        button.disabled, place.value = True, '<p role="status">Running …</p>'
+        press.disabled, place.value = True, '<p role="status">Running …</p>'
         try:
             place.value = f'<div role="status">{work()._repr_html_()}</div>'
         except BaseException as error:
             place.value = f'<p role="status">It stopped with {escape(type(error).__name__)}: {escape(str(error))}</p>'
         finally:
-            button.disabled = False
+            press.disabled = False
 
-    button.on_click(pressed)
-    return [button, place]
+    press = button(label, tooltip, pressed)
+    return [row(press), place]
 
 
 def _reveal(exhibit: Exhibit) -> Panel:
-    row = told(exhibit, exhibit.run(exhibit.repaired), as_wrong=False)
+    shown = told(exhibit, exhibit.run(exhibit.repaired), as_wrong=False)
     record(exhibit, act="reveal")
     return Panel(
         exhibit.heading,
         [
             Row("note", f"The repair: {exhibit.repair}", code=exhibit.repaired_source),
-            row,
+            shown,
             Row("note", f"Why it passes review: {exhibit.why_it_passes_review}"),
         ],
     )

@@ -96,7 +96,9 @@ def test_a_live_page_has_the_widget_and_the_same_text(monkeypatch):
 
 
 def parts(number):
-    children = widget_of(museum.find(number)).children
+    children = []
+    for child in widget_of(museum.find(number)).children:
+        children += child.children if isinstance(child, ipywidgets.HBox) else [child]
     buttons = {child.description: child for child in children if isinstance(child, ipywidgets.Button)}
     shown = {name: children[children.index(button) + 1] for name, button in buttons.items()}
     return children, buttons, shown
@@ -119,8 +121,10 @@ def test_the_three_acts():
 
     buttons["Answer"].click()
     assert "Choose a line first" in shown["Answer"].value
-    lines = next(child for child in children if isinstance(child, ipywidgets.RadioButtons))
-    lines.value = 5
+    boxes = {child.description[:6]: child for child in children if isinstance(child, ipywidgets.Checkbox)}
+    boxes["line 4"].value = True
+    boxes["line 5"].value = True
+    assert [name for name, box in boxes.items() if box.value] == ["line 5"]  # one line is chosen, the last one ticked
     buttons["Answer"].click()
     assert "Yes, line 5" in shown["Answer"].value
 

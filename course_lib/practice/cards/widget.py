@@ -11,7 +11,18 @@ from course_lib.practice.cards.deck import Card
 from course_lib.practice.cards.numbers import Unread
 from course_lib.practice.cards.schedule import RATINGS, suggest
 from course_lib.practice.cards.session import Sitting, begin, judged_lines, judged_number
-from course_lib.practice.desk.controls import NAMED, TICK_STYLE, WIDE, button, html, row, tick
+from course_lib.practice.desk.controls import (
+    LINE,
+    NAMED,
+    TICK_STYLE,
+    WIDE,
+    button,
+    code_block,
+    html,
+    on_enter,
+    row,
+    tick,
+)
 from course_lib.practice.desk.panel import inline
 
 
@@ -38,7 +49,7 @@ class QuizWidget:
             return
         number = f"[{len(self.sitting.graded) + 1} of {len(self.sitting.cards)}]"
         about = f"{number} {card.kind.capitalize()}, chapter {card.chapter} ({card.question})"
-        code = f'<pre style="overflow-x:auto;line-height:1.35">{escape(card.code)}</pre>' if card.code else ""
+        code = code_block(card.code) if card.code else ""
         asked = f"{TICK_STYLE}<p><strong>{escape(about)}</strong></p>{_text(card.front[self.sitting.language])}{code}"
         self._front = html(said + asked)
         take = {"number": self._take_number, "spot the mistake": self._take_lines}.get(card.kind, self._take_answer)
@@ -62,7 +73,12 @@ class QuizWidget:
         return [text, row(button("Show the answer", "Show the back of the card; answer first", show, "primary"))]
 
     def _take_number(self, card: Card) -> list[widgets.Widget]:
-        text = widgets.Text(placeholder="a number, with its unit if it has one", description="Your number", style=NAMED)
+        text = widgets.Text(
+            placeholder="a number, with its unit if it has one",
+            description="Your number",
+            style=NAMED,
+            layout=LINE,
+        )
         answer = widgets.HTML()
 
         def check(_: Any) -> None:
@@ -71,8 +87,10 @@ class QuizWidget:
             except Unread as problem:
                 answer.value = escape(str(problem))
                 return
+            text.disabled = True
             self._show_back(card, sentence, "good" if right else "again", before=[text])
 
+        on_enter(text, check)
         return [
             row(text, button("Check", "Compare the number with the answer", check, "primary")),
             answer,

@@ -1,5 +1,6 @@
 """A sitting asks, judges, schedules and records; a replay of the reviews always gives the same schedule."""
 
+import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -227,6 +228,22 @@ def test_the_widget_takes_numbers_and_lines(progress):
     press(widget.box, "Answer")
     press(widget.box, "Save and next")
     assert [event.data["rating"] in (1, 2, 3) for event in progress.events("quiz")] == [True, True]
+
+
+def test_enter_checks_the_number_and_no_card_is_wider_than_the_page(progress):
+    (number,) = [card.id for card in deck() if card.front["en"].endswith("take ____ days.")]
+    widget = quiz_widget.QuizWidget(one(progress, number))
+    field = next(child for child in everything(widget.box) if getattr(child, "description", "") == "Your number")
+    assert field.layout.width == "min(100% - 4px, 32em)"
+
+    async def enter():
+        field.value = "4.8"
+        field._handle_custom_msg({"event": "submit"}, [])
+        await asyncio.sleep(0.3)
+
+    asyncio.run(enter())
+    assert "Right: 4.8" in texts(widget.box) and field.disabled
+    assert "white-space:pre;overflow-x:auto" in texts(quiz_widget.QuizWidget(one(progress, "museum/1")).box)
 
 
 def test_the_package_stays_light():
