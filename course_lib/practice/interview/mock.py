@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from course_lib.practice.desk.panel import Panel, Row
 from course_lib.practice.desk.place import CourseError
-from course_lib.practice.desk.presence import live_bundle
+from course_lib.practice.desk.presence import in_live_notebook, live_bundle
 from course_lib.practice.record.progress import Progress, data_folder
 
 
@@ -81,13 +83,26 @@ class Mock:
     def __repr__(self) -> str:
         return repr(self.panel)
 
+    def _ipython_display_(self) -> None:
+        """Show the widget as an output that can be replaced: by the report, which the saved notebook then holds."""
+        if not in_live_notebook():
+            raise NotImplementedError  # IPython then shows it as any other result
+        from IPython.display import display
+
+        name = f"course-mock-{uuid4()}"
+
+        def replace(bundle: dict[str, Any]) -> None:
+            display(bundle, raw=True, display_id=name, update=True)
+
+        display(live_bundle(self.panel, lambda: self._widget(replace)), raw=True, display_id=name)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return live_bundle(self.panel, self._widget)
 
-    def _widget(self) -> Any:
+    def _widget(self, replace: Callable[[dict[str, Any]], None] | None = None) -> Any:
         from course_lib.practice.interview.widget import widget_of
 
-        return widget_of(**self._arguments, intro=self.panel._repr_html_())
+        return widget_of(**self._arguments, intro=self.panel._repr_html_(), replace=replace)
 
 
 def mock(part: str | int | None = None, minutes: float = 30.0, language: str = "en") -> Mock | Panel:

@@ -8,8 +8,19 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from course_lib.practice.desk.controls import NAMED, TICK_STYLE, WIDE, button, html, row, tick
-from course_lib.practice.desk.panel import inline
+from course_lib.practice.desk.controls import (
+    LINE,
+    NAMED,
+    TICK_STYLE,
+    WIDE,
+    button,
+    html,
+    on_enter,
+    row,
+    tick,
+    while_typing,
+)
+from course_lib.practice.desk.panel import NO_FORMULAS, inline
 from course_lib.practice.desk.place import CourseError
 from course_lib.practice.interview.interview import ANSWER_S, JUDGEMENTS, SKIP, Interview, Prompt
 from course_lib.practice.interview.plan import pick
@@ -21,10 +32,14 @@ from course_lib.practice.record.progress import Progress, data_folder
 
 
 def widget_of(
-    part: str | int | None = None, minutes: float = 30.0, language: str = "en", intro: str = ""
+    part: str | int | None = None,
+    minutes: float = 30.0,
+    language: str = "en",
+    intro: str = "",
+    replace: Callable[[dict[str, str]], None] | None = None,
 ) -> widgets.VBox:
-    """The interview, not yet begun. intro: HTML that stands above the buttons."""
-    return MockWidget(part, minutes, language, intro).box
+    """The interview, not yet begun. intro: HTML above the buttons; replace: puts the report in the widget's place."""
+    return MockWidget(part, minutes, language, intro, replace).box
 
 
 class MockWidget:
@@ -36,9 +51,11 @@ class MockWidget:
         minutes: float = 30.0,
         language: str = "en",
         intro: str = "",
+        replace: Callable[[dict[str, str]], None] | None = None,
         **for_interview: Any,
     ) -> None:
         self._asked = (part, minutes, language)
+        self._replace = replace
         self._more = for_interview
         self.progress = Progress.open()
         buttons = [button("Begin", f"Begin an interview of {minutes:g} minutes", self._begin, "primary")]
@@ -89,11 +106,12 @@ class MockWidget:
             boxes = [tick(inline(point), i in result.suggested) for i, point in enumerate(points, start=1)]
             return [html(TICK_STYLE), *boxes, row(self._send(lambda: _ticked(boxes)))]
         if prompt.kind == "number":
-            line = widgets.Text(description=prompt.ask, style=NAMED, layout=WIDE)
+            line = widgets.Text(description="Your number", placeholder=prompt.ask, style=NAMED, layout=LINE)
+            on_enter(line, lambda _: self._reply(line.value, prompt))
             return [line, row(self._send(lambda: line.value), self._pass())]
-        text = widgets.Textarea(value=self.interview.draft, rows=10, layout=WIDE, continuous_update=False)
+        text = widgets.Textarea(value=self.interview.draft, rows=10, layout=WIDE)
         text.placeholder = prompt.ask
-        text.observe(lambda change: self.interview.keep_draft(change["new"]), names="value")
+        while_typing(text, lambda typed: self._keep_draft(typed, prompt))
         return [text, row(self._send(lambda: text.value), self._pass())]
 
     def _send(self, value: Callable[[], str]) -> widgets.Button:
@@ -103,8 +121,15 @@ class MockWidget:
     def _pass(self) -> widgets.Button:
         return button("Skip", "Pass, and see the answer", lambda _: self._reply(SKIP))
 
-    def _reply(self, text: str) -> None:
+    def _keep_draft(self, text: str, asked: Prompt) -> None:
+        if self.interview.prompt == asked:  # what was sent in the meantime is no draft of what is asked next
+            self.interview.keep_draft(text)
+
+    def _reply(self, text: str, asked: Prompt | None = None) -> None:
+        """Hand a reply to the interview; one to a prompt that is no longer asked counts for nothing."""
         before = self.interview.prompt
+        if asked is not None and asked != before:
+            return
         told = self.interview.reply(text)
         if self.interview.prompt == before:
             self._said.value = "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
@@ -123,6 +148,10 @@ class MockWidget:
         # An output, unlike an HTML widget, has its links followed by JupyterLab: to the notebook, and to its section.
         report = Report(self.interview, links_from_here())
         shown = {"text/html": report._repr_html_(), "text/plain": repr(report)}
+        if self._replace is not None:
+            whole = f'<div class="{NO_FORMULAS}">{_told(told)}{shown["text/html"]}{kept}</div>'
+            self._replace(shown | {"text/html": whole})
+            return
         page = widgets.Output(outputs=({"output_type": "display_data", "data": shown, "metadata": {}},))
         self.box.children = [html(_told(told)), page, html(kept)]
 
