@@ -149,7 +149,7 @@ class Report:
         language = self.plan.language
         rows = "".join(
             f'<tr style="background:none"><th scope="row" {_CELL};white-space:nowrap">{escape(word)}</th>'
-            f'<td {_CELL}">{inline(text)}</td></tr>'
+            f'<td {_CELL};width:100%;overflow-wrap:anywhere">{inline(text)}</td></tr>'
             for word, _, text in (pair[1].partition(": ") for pair in _judged(result, language))
         )
         follow_ups = "".join(

@@ -49,6 +49,7 @@ def test_enter_waits_for_the_letter_that_is_still_on_its_way():
         on_enter(line, lambda field: done.append(field.value))
         line._handle_custom_msg({"event": "submit"}, [])
         line._handle_custom_msg({"event": "another"}, [])
+        await asyncio.sleep(0.02)
         line.value = "1.5"
         await asyncio.sleep(0.3)
 

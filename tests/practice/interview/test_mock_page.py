@@ -100,6 +100,7 @@ def test_the_report_takes_the_place_of_the_widget_in_the_notebook(progress, monk
     (stored,) = page.outputs.values()
     assert set(stored) == {"text/html", "text/plain"} and "Your mock interview" in stored["text/plain"]
     assert "This report is kept in" in stored["text/html"] and "$5, then $6 &lt;b&gt;" in stored["text/html"]
+    assert "width:100%;overflow-wrap:anywhere" in stored["text/html"]  # points keep to a narrow page
     # MathJax would read what stands between two dollars as a formula
     assert re.match(r'<div class="[^"]*mathjax_ignore', stored["text/html"])
 
