@@ -69,28 +69,32 @@ def hiding_batch(world_size: int, bytes_per_element: float, flops_per_s: float, 
     return communication_over_backward(world_size, bytes_per_element, 1.0, flops_per_s, bytes_per_s)
 
 
-def all_reduce_seconds(rank: int, numel: int, repeats: int = 5) -> float:
-    """Median seconds of one float32 all-reduce of ``numel`` elements; call it on every rank of a gang."""
+def all_reduce_seconds(rank: int, numel: int, repeats: int = 20) -> float:
+    """Least seconds of ``repeats`` float32 all-reduces of ``numel`` elements; call it on every rank of a gang.
+
+    A call lasts as long as on its slowest rank. Of the calls the least is taken, and not the median: where ranks share
+    cores, some calls wait for the scheduler, ten times as long as a small message takes.
+    """
     import torch
     import torch.distributed as dist
 
     from course_lib import lab
 
-    tensor = torch.ones(numel, device=lab.device())
-    seconds = []
-    for _ in range(repeats + 1):
+    tensor, seconds = torch.ones(numel, device=lab.device()), torch.zeros(repeats + 1, device=lab.device())
+    for call in range(repeats + 1):
         dist.barrier()
         lab.synchronize()
         start = time.perf_counter()
         dist.all_reduce(tensor)
         lab.synchronize()
-        seconds.append(time.perf_counter() - start)
+        seconds[call] = time.perf_counter() - start
         tensor.fill_(1.0)
-    return sorted(seconds[1:])[repeats // 2]
+    dist.all_reduce(seconds, dist.ReduceOp.MAX)
+    return seconds[1:].min().item()
 
 
 def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int = 5) -> tuple[float, int]:
-    """Median seconds of the backward pass of ``model`` on one batch of random tokens, and its FLOPs as counted.
+    """Least seconds of the backward pass of ``model`` on one batch of random tokens, and its FLOPs as counted.
 
     Both are taken around the same call, the FLOPs in a pass that warms up. It runs on every rank at once: ranks that
     compute at the same time share caches and memory bandwidth, as they do in training, so this is the figure to set
@@ -120,4 +124,4 @@ def backward_seconds(rank: int, model: GPT, tokens_per_rank: int, repeats: int =
         return time.perf_counter() - start
 
     flops = once(lab.count_flops)
-    return sorted(once(seconds_of) for _ in range(repeats))[repeats // 2], flops
+    return min(once(seconds_of) for _ in range(repeats)), flops

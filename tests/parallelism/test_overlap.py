@@ -2,8 +2,14 @@
 
 import pytest
 
+from course_lib.lab import Gang
 from course_lib.models.train_gpt import small_gpt
-from course_lib.parallelism.overlap import backward_seconds, communication_over_backward, hiding_batch
+from course_lib.parallelism.overlap import (
+    all_reduce_seconds,
+    backward_seconds,
+    communication_over_backward,
+    hiding_batch,
+)
 
 
 @pytest.mark.parametrize("num_parameters", [1e6, 7e10])
@@ -33,3 +39,8 @@ def test_what_is_timed_is_the_backward_pass_without_the_forward_pass():
     seconds, flops = backward_seconds(0, model, 128, repeats=2)
     assert flops == 128 * (4 * products + 8 * 2 * 64 * 64)  # attention: 8·L·T·d of 12 per token
     assert seconds > 0
+
+
+def test_an_all_reduce_lasts_as_long_as_on_its_slowest_rank():
+    first, second = Gang(2).run(all_reduce_seconds, 1000, repeats=3)
+    assert first == second > 0

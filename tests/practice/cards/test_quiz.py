@@ -17,7 +17,7 @@ from course_lib.practice.cards.schedule import schedule, suggest
 from course_lib.practice.cards.session import begin, judged_lines
 from course_lib.practice.cards.terminal import run
 from course_lib.practice.record.progress import Event, Progress
-from tests.practice.interview.mock_replies import typed
+from tests.practice.interview.mock_replies import everything, press, typed
 
 NOW = datetime.now(UTC)
 
@@ -180,17 +180,6 @@ def test_the_cell_is_text_where_nobody_is_there(progress, monkeypatch):
     bundle = quiz(2)._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html"} and "spot the mistake: an exhibit" in bundle["text/plain"]
     assert set(ASKS) == set(KINDS) and bundle["text/plain"].startswith("Quiz, part 2\n")
-
-
-def press(box, name):
-    found = [child for child in everything(box) if getattr(child, "description", "") == name]
-    found[0].click()
-
-
-def everything(box):
-    for child in box.children:
-        yield child
-        yield from everything(child) if hasattr(child, "children") else ()
 
 
 def texts(box):

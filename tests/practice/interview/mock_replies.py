@@ -1,4 +1,4 @@
-"""What tests of the mock interview and the quiz share: a clock, a plan, and replies typed by nobody."""
+"""What tests of the mock interview and the quiz share: a clock, a plan, replies typed by nobody, and hands."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,3 +43,15 @@ def kinds(interview, replies):
         seen.append(interview.prompt.kind)
         interview.reply(reply)
     return seen
+
+
+def everything(box):
+    """Every widget inside a box, at any depth."""
+    for child in box.children:
+        yield child
+        yield from everything(child) if hasattr(child, "children") else ()
+
+
+def press(box, name):
+    """Click the first button of this name."""
+    next(child for child in everything(box) if getattr(child, "description", "") == name).click()

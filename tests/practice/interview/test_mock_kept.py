@@ -19,7 +19,7 @@ from course_lib.practice.interview.report import Report
 from course_lib.practice.interview.sittings import begin, end, resume, unfinished
 from course_lib.practice.interview.terminal import run
 from course_lib.practice.record.progress import Progress, data_folder
-from tests.practice.interview.mock_replies import GOOD, ROOT, Clock, plan, typed
+from tests.practice.interview.mock_replies import GOOD, ROOT, Clock, everything, plan, press, typed
 
 
 @pytest.fixture
@@ -188,16 +188,6 @@ def test_the_command_line_runs_a_whole_interview(progress, monkeypatch, capsys, 
     for words, error in ((["--part", "x"], "There is no part 'x'"), (["--resume"], "no interrupted interview")):
         assert cli.main(["mock", *words]) == 1
         assert error in capsys.readouterr().err
-
-
-def everything(box):
-    for child in box.children:
-        yield child
-        yield from everything(child) if hasattr(child, "children") else ()
-
-
-def press(box, name):
-    next(child for child in everything(box) if getattr(child, "description", "") == name).click()
 
 
 def type_in(box, words):

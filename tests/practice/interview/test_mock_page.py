@@ -12,7 +12,7 @@ from course_lib.practice.interview import widget as mock_widget
 from course_lib.practice.interview.reading import links_from_here
 from course_lib.practice.interview.sittings import resume, unfinished
 from course_lib.practice.record.progress import Progress
-from tests.practice.interview.mock_replies import GOOD, plan
+from tests.practice.interview.mock_replies import GOOD, everything, plan, press
 
 
 @pytest.fixture
@@ -20,16 +20,6 @@ def progress(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(mock_widget, "pick", lambda *_: plan())
     return Progress.open()
-
-
-def everything(box):
-    for child in box.children:
-        yield child
-        yield from everything(child) if hasattr(child, "children") else ()
-
-
-def press(box, name):
-    next(child for child in everything(box) if getattr(child, "description", "") == name).click()
 
 
 def field(box, kind):
