@@ -72,7 +72,7 @@ def _launch(rank: int, program: Callable[..., None], port: int) -> tuple[str, st
 
 
 def _join(host: str, port: int, rank: int, world_size: int) -> None:
-    """Meet the other processes at a store: rank 0 opens it, all wait for world_size of them, 1.5 seconds at most.
+    """Meet the other processes at a store: rank 0 opens it, all wait for world_size of them, 3 seconds at most.
 
     The socket is bound here, to loopback only: a TCPStore's own would listen on every interface.
     """
@@ -81,7 +81,7 @@ def _join(host: str, port: int, rank: int, world_size: int) -> None:
 
     from torch.distributed import TCPStore
 
-    patience = timedelta(seconds=1.5)
+    patience = timedelta(seconds=3)
     host = "127.0.0.1" if host == NODE else host  # what a name server does on a cluster
     if rank == 0:
         listener = socket.create_server(("127.0.0.1", port))
