@@ -75,4 +75,4 @@ def machine(monkeypatch: pytest.MonkeyPatch, *, gpu: bool) -> None:
 CHOOSE = torch_build.choose
 INSTALL_UV = f"python -m pip install {UV}"
 EDITABLE = "--no-deps --no-build-isolation -e ROOT"
-WITH_UV = "uv pip install --python ROOT/.venv/bin/python"
+WITH_UV = "uv pip install --compile-bytecode --python ROOT/.venv/bin/python"

@@ -64,7 +64,9 @@ class Installer:
             env, options = pip_settings.for_uv(self.settings, index)
             # What the reader has set for uv itself counts.
             env = {name: value for name, value in env.items() if not name.startswith("UV_") or name not in self.env}
-            return self.call([self.uv, "pip", "install", "--python", self.python, *options, *arguments], env)
+            # Bytecode too, as pip does: without it each new process may compile torch for itself, 2 s.
+            command = [self.uv, "pip", "install", "--compile-bytecode", "--python", self.python]
+            return self.call([*command, *options, *arguments], env)
         extra = ["--extra-index-url", index] if index else []
         return self.call([self.python, "-m", "pip", "install", *extra, *arguments])
 
